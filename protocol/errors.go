@@ -1,0 +1,74 @@
+package protocol
+
+import "bytes"
+
+// ErrorKind is the family of an error line (doc/protocol.txt, "Error strings").
+type ErrorKind uint8
+
+// The families.
+const (
+	KindError       ErrorKind = iota + 1 // ERROR: the server does not know the command
+	KindClientError                      // CLIENT_ERROR: the server could not read the request
+	KindServerError                      // SERVER_ERROR: the server could not do it
+)
+
+// ServerError is an error line that a server answered with.
+type ServerError struct {
+	Kind ErrorKind
+	Text string // the whole line, at most 256 bytes
+}
+
+func (e *ServerError) Error() string { return "memcache: server answered: " + e.Text }
+
+// InSync reports whether the connection can be used after the error: whether the server is known, in every
+// version, to wait for the next command. All other error lines close the connection: some servers read the data block
+// that they refused as commands.
+func (e *ServerError) InSync() bool {
+	_, ok := inSyncErrors[e.Text]
+	return ok
+}
+
+// Cause returns why the request was refused, or CauseOther.
+func (e *ServerError) Cause() Cause { return inSyncErrors[e.Text] }
+
+// Cause is a reason for a refusal that callers may branch on.
+type Cause uint8
+
+// The causes.
+const (
+	CauseOther      Cause = iota
+	CauseTooLarge         // the value is larger than the server's item limit
+	CauseNoMemory         // the server has no memory left and may not evict
+	CauseNotANumber       // arithmetic on a value that is not a decimal number
+)
+
+// inSyncErrors is the table of the error lines after which the connection is still in sync: the server has read the
+// data block, if there was one, and answers the next command. Recorded on memcached 1.4.39 to 1.6.45.
+var inSyncErrors = map[string]Cause{
+	"SERVER_ERROR object too large for cache":                      CauseTooLarge,
+	"SERVER_ERROR out of memory storing object":                    CauseNoMemory,
+	"SERVER_ERROR Out of memory during read":                       CauseNoMemory,
+	"CLIENT_ERROR cannot increment or decrement non-numeric value": CauseNotANumber,
+}
+
+var errorFamilies = [...]struct {
+	prefix string
+	kind   ErrorKind
+}{
+	{"ERROR", KindError},
+	{"CLIENT_ERROR", KindClientError},
+	{"SERVER_ERROR", KindServerError},
+	{"Error ", KindError}, // "Error TLS not enabled"
+}
+
+const maxErrorText = 256 // bytes kept of an error line
+
+// errorLine returns a *ServerError if line is an error line, else a *SyntaxError.
+func errorLine(line []byte) error {
+	for _, f := range errorFamilies {
+		if bytes.HasPrefix(line, []byte(f.prefix)) {
+			return &ServerError{Kind: f.kind, Text: string(line[:min(len(line), maxErrorText)])}
+		}
+	}
+	return syntaxError("unexpected reply", line)
+}

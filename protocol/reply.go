@@ -1,0 +1,83 @@
+package protocol
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// Status is what a reply says of the request, independent of the dialect.
+type Status uint8
+
+// The statuses. An error line is not a status: Decode returns it as a *ServerError.
+const (
+	NoReply   Status = iota // nothing decoded yet
+	OK                      // done, hit, stored, deleted, touched (HD, VA, MN, STORED, DELETED, TOUCHED, OK, VALUE, a number)
+	Miss                    // there is no such item (EN, NF, NOT_FOUND); in FormLine, END
+	NotStored               // the condition of Add, Replace, Append or Prepend does not hold (NS, NOT_STORED)
+	Exists                  // the CAS differs (EX, EXISTS)
+	More                    // FormStats: Name and Text hold one entry, more lines follow
+)
+
+// Reply is one reply line as a value. Byte slices and strings made from them belong to the caller of Decode: Key
+// aliases the line.
+type Reply struct {
+	Status     Status
+	Meta       MetaFlags // the flags that came: Return… for those with a field below, Won, Stale, Busy, WithOpaque, BinaryKey
+	Flags      uint32    // client flags
+	CAS        uint64
+	Number     uint64 // the new number of Increment and Decrement, if the line carried it
+	Opaque     uint32
+	TTL        int64  // seconds left, -1 for ever; with ReturnTTL
+	Size       int64  // with ReturnSize
+	LastAccess int64  // seconds; with ReturnLastAccess
+	Hit        bool   // read before; with ReturnHit
+	Block      int    // size of the data block that follows the line with its own CR LF, or -1 for none
+	Key        []byte // as it was sent: base64 if BinaryKey is set
+	Name       string // FormStats: the entry's name
+	Text       string // FormStats: the entry's value; Version: the version; Debug: the figures
+}
+
+// Has reports whether every flag of f came with the reply.
+func (r *Reply) Has(f MetaFlags) bool { return r.Meta&f == f }
+
+// IsKey reports whether the reply's key is key. A reply encodes a key the way the item was stored, which need not be
+// the way the request sent it, so what is compared is what it stands for.
+func (r *Reply) IsKey(key string) bool {
+	if !r.Has(BinaryKey) {
+		return string(r.Key) == key
+	}
+	raw, err := base64.StdEncoding.DecodeString(string(r.Key))
+	return err == nil && string(raw) == key
+}
+
+// reset makes r ready for the next line.
+func (r *Reply) reset() { *r = Reply{Block: -1} }
+
+// Decode reads one reply line, without its CR LF, to a request with command c that was sent in form f. It returns a
+// *ServerError for an error line and a *SyntaxError for anything that cannot answer that request.
+func (r *Reply) Decode(line []byte, c Command, f Form) error {
+	r.reset()
+	switch f {
+	case FormMeta:
+		return r.decodeMeta(line, c)
+	case FormLine:
+		return r.decodeValueLine(line)
+	case FormStats:
+		return r.decodeStat(line)
+	default:
+		return r.decodeText(line, c)
+	}
+}
+
+// SyntaxError means that a reply cannot be the answer to the request it was matched with. The connection is of no
+// further use.
+type SyntaxError struct {
+	What string // which rule the line broke
+	Line string // the start of the line, at most 64 bytes, unprintable bytes escaped by Error
+}
+
+func (e *SyntaxError) Error() string { return "memcache: protocol error: " + e.What }
+
+func syntaxError(what string, line []byte) error {
+	return &SyntaxError{What: what, Line: strings.Clone(string(line[:min(len(line), 64)]))}
+}
