@@ -1,0 +1,75 @@
+package pool
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// Config says how to reach one node. Only Addr is required.
+type Config struct {
+	Name string // stable identity; default: Addr
+	Addr string // "host:port", "[v6]:port", or the path of a unix socket (it holds a slash)
+
+	Timeout     time.Duration // of a try, from the call to its reply; default 100 ms
+	DialTimeout time.Duration // of connecting, handshakes included; default three times Timeout, at most 300 ms
+	Conns       int           // connections; default 1. A key's requests always take the same one
+	MaxOwed     int           // replies owed on a connection; more callers wait. Default and most 1024
+	MaxQueued   int           // bytes queued on a connection and not yet written; default 4 MiB
+	MaxValue    int           // largest value sent or accepted, in bytes; default 8 MiB
+	MaxStall    time.Duration // a connection that owes replies and stays silent this long is closed; default 30 s
+
+	TLS      *tls.Config // nil: plain. Without a ServerName the host of Name, or of Addr, is used
+	Username string      // text authentication ("-Y"); empty: none
+	Password string
+	Dialect  protocol.Dialect // protocol.Unknown asks the node for its version
+	Dial     DialFunc         // default: net.Dialer with keep-alive
+}
+
+// DialFunc opens a connection, as net.Dialer.DialContext does. It must return when ctx ends.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// Bounds and defaults of Config.
+const (
+	DefaultTimeout   = 100 * time.Millisecond
+	defaultMaxOwed   = 1024
+	defaultMaxQueued = 4 << 20
+	defaultMaxValue  = 8 << 20
+	defaultMaxStall  = 30 * time.Second
+	maxDialTimeout   = 300 * time.Millisecond
+)
+
+func (c Config) withDefaults() Config {
+	setDefault(&c.Name, c.Addr)
+	setDefault(&c.Timeout, DefaultTimeout)
+	setDefault(&c.DialTimeout, min(3*c.Timeout, maxDialTimeout))
+	setDefault(&c.Conns, 1)
+	setDefault(&c.MaxOwed, defaultMaxOwed)
+	setDefault(&c.MaxQueued, defaultMaxQueued)
+	setDefault(&c.MaxValue, defaultMaxValue)
+	setDefault(&c.MaxStall, defaultMaxStall)
+	c.MaxOwed = min(c.MaxOwed, ringSize)
+	if c.Dial == nil {
+		c.Dial = defaultDialer.DialContext
+	}
+	return c
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// network returns "unix" for a path and "tcp" for everything else.
+func (c *Config) network() string {
+	if strings.Contains(c.Addr, "/") {
+		return "unix"
+	}
+	return "tcp"
+}

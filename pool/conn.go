@@ -1,0 +1,208 @@
+package pool
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// conn is one pipelined connection. It has no goroutine of its own while all is well: of the callers that share it,
+// one at a time is the flusher and one at a time is the reader (flush.go, read.go). A timer, armed only while replies
+// are owed, looks after those who cannot look after themselves (watch.go).
+type conn struct {
+	node    *Node
+	nc      net.Conn
+	dialect protocol.Dialect
+	id      uint64 // counts the node's connections: a later one has a larger id
+	tls     bool   // an interrupted write cannot be continued
+
+	mu       sync.Mutex // never held across a wait or a write
+	err      error      // why the connection broke; nothing is queued any more
+	wbuf     []byte     // requests that the flusher has not taken yet
+	line     openLine   // the "gets" line at the end of wbuf
+	flushing bool       // somebody is the flusher
+	reading  bool       // somebody is the reader
+	crowd    []*waiter  // callers that wait for room
+	opaque   uint32     // of the last request
+	lastPush int64      // Node.now
+	queued   uint32     // requests in wbuf
+	watch    watch
+
+	owed     owedQueue
+	sentTail atomic.Uint32 // requests before this index of owed may have been written
+	crowded  atomic.Bool   // crowd is not empty
+	flusher  flusher       // owned by the flusher
+	reader   reader        // owned by the reader
+}
+
+// openLine is a "gets" line that waits for more keys.
+type openLine struct {
+	last *call // of its last key; nil: no line is open
+	keys int
+}
+
+func newConn(n *Node, nc net.Conn, d protocol.Dialect, id uint64) *conn {
+	c := &conn{node: n, nc: nc, dialect: d, id: id, tls: n.cfg.TLS != nil}
+	c.reader.buf = make([]byte, minReadBuf)
+	c.lastPush = n.now()
+	return c
+}
+
+// push queues ops until there is no more room and returns how many it took. An op that cannot be said in the
+// connection's dialect fails alone. If nobody is flushing, the first op queued becomes the flusher and its caller must
+// call flush. A broken connection takes nothing.
+func (c *conn) push(ops []*Op, now int64) (n int) {
+	if c.lock(now); c.err != nil {
+		c.mu.Unlock()
+		return 0
+	}
+	defer c.mu.Unlock()
+	for _, op := range ops {
+		if op.phase == waiting && !c.pushOne(op) {
+			break
+		}
+		n++
+	}
+	c.watch.arm(c)
+	return n
+}
+
+// lock takes the connection's lock for a push. A connection that was idle for long is looked at first: the node may have
+// closed it meanwhile, and a request written to it would be lost.
+func (c *conn) lock(now int64) {
+	c.mu.Lock()
+	idle := now - c.lastPush
+	c.lastPush = now
+	if idle < int64(idleCheckAfter) || c.err != nil || c.owed.len() > 0 || c.flushing || c.reading {
+		return
+	}
+	if err := peek(c.nc); err != nil {
+		c.mu.Unlock()
+		c.fail(err)
+		c.mu.Lock()
+	}
+}
+
+// idleCheckAfter is how long a connection must have been idle to be looked at before use: the look is a system call.
+const idleCheckAfter = 100 * time.Millisecond
+
+// pushOne queues one op; false means that there is no room.
+func (c *conn) pushOne(op *Op) bool {
+	if !c.hasRoom() {
+		return false
+	}
+	r := &op.Request
+	form, err := protocol.Plan(c.dialect, r)
+	if err != nil {
+		op.fail(NotSent, err)
+		return true
+	}
+	if r.Has(protocol.Compare) && op.Epoch != 0 && c.id > op.Epoch {
+		op.refuseOldCAS()
+		return true
+	}
+	c.queue(op, form)
+	if !c.flushing {
+		c.flushing = true
+		op.flushes = c
+	}
+	return true
+}
+
+// refuseOldCAS answers a compare-and-swap whose token is older than the connection. The node may have restarted in
+// between, and its count of CAS with it, so that the token may by now stand for another value.
+func (op *Op) refuseOldCAS() {
+	op.Reply.Status = protocol.Exists
+	op.phase = settled
+}
+
+// queue encodes op behind what is queued already and adds its call to the owed replies.
+func (c *conn) queue(op *Op, form protocol.Form) {
+	k := c.node.newCall()
+	k.command, k.form, k.key = op.Request.Command, form, op.Request.Key
+	if form == protocol.FormLine {
+		c.appendLine(op, k)
+	} else {
+		c.closeLine()
+		c.appendRequest(op, k)
+	}
+	op.call, op.conn, op.phase = k, c, flying
+	c.owed.push(k, op.expires)
+	c.queued++
+}
+
+// appendRequest encodes a request of its own. Meta requests carry an opaque where the node repeats it, so that a
+// shifted reply is detected.
+func (c *conn) appendRequest(op *Op, k *call) {
+	r := &op.Request
+	if k.form == protocol.FormMeta && r.Command != protocol.Noop && r.Command != protocol.Debug {
+		r.Meta |= protocol.WithOpaque
+		c.opaque = c.opaque%maxOpaque + 1
+		k.opaque = c.opaque
+	}
+	c.wbuf = protocol.AppendRequest(c.wbuf, r, k.form, k.opaque)
+	r.Meta &^= protocol.WithOpaque
+}
+
+// maxOpaque keeps opaques short on the wire; four times the replies that can be owed at once.
+const maxOpaque = 4*ringSize - 1
+
+// appendLine adds a key to the open "gets" line, or opens one.
+func (c *conn) appendLine(op *Op, k *call) {
+	r := &op.Request
+	if c.line.last == nil || c.line.keys == protocol.MaxLineKeys || r.Command != protocol.Get {
+		c.closeLine()
+		c.wbuf = protocol.AppendLineStart(c.wbuf, r)
+	}
+	c.wbuf = protocol.AppendLineKey(c.wbuf, r.Key)
+	c.line.last = k
+	c.line.keys++
+	if r.Command != protocol.Get {
+		c.closeLine()
+	}
+}
+
+// closeLine ends the open line, if there is one.
+func (c *conn) closeLine() {
+	if c.line.last == nil {
+		return
+	}
+	c.wbuf = protocol.AppendLineEnd(c.wbuf)
+	c.line.last.endLine = true
+	c.line = openLine{}
+}
+
+// fail breaks the connection: every owed reply, and every caller that waits for room, gets the error. Safe to call
+// from anywhere, more than once.
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	if c.err != nil {
+		c.mu.Unlock()
+		return
+	}
+	c.err = err
+	c.watch.stop()
+	c.wakeCrowd(len(c.crowd))
+	idle := !c.reading
+	c.reading = true // for good: nobody reads a broken connection
+	c.mu.Unlock()
+	c.nc.Close()
+	c.node.lost(c, err)
+	if idle {
+		c.abort()
+	}
+}
+
+// abort gives every owed call the connection's error. The caller is the reader, for the last time.
+func (c *conn) abort() {
+	err := &brokenError{c.err}
+	for k := c.owed.peek(0); k != nil; k = c.owed.peek(0) {
+		k.sent = int32(c.sentTail.Load()-c.owed.head.Load()) > 0
+		c.owed.pop()
+		k.err = err
+		c.deliver(k)
+	}
+}

@@ -1,0 +1,181 @@
+package pool
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// dialState is the one dial that a node may have in flight, and the backoff after it.
+type dialState struct {
+	running chan struct{} // closed when the dial in flight ends; nil: none
+	fails   int           // in a row
+	next    int64         // Node.now before which nobody dials
+	err     error         // of the last dial that failed
+	local   bool          // err was this machine's fault, not the node's
+	count   uint64        // connections made
+}
+
+// Backoff between failed dials: full jitter over a range that doubles.
+const (
+	minBackoff = 20 * time.Millisecond
+	maxBackoff = time.Second
+
+	maxLocalBackoff = 250 * time.Millisecond // where the node is not to blame
+)
+
+// ready reports that stream has a connection (nil, nil), or returns a channel that is closed when the dial under way
+// has ended, or why there will be none now. It starts a dial if one is due. A node whose last dial failed is down:
+// its callers do not wait, while a dial goes on for those who come later.
+func (n *Node) ready(stream int) (<-chan struct{}, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := &n.dial
+	switch {
+	case n.closed:
+		return nil, ErrClosed
+	case n.streams[stream].Load() != nil:
+		return nil, n.health.reason()
+	case d.running == nil && n.now() >= d.next:
+		d.running = make(chan struct{})
+		n.wg.Go(func() { n.dialOnce(stream) })
+	}
+	switch {
+	case d.fails > 0 && d.local:
+		return nil, d.err
+	case d.fails > 0:
+		return nil, &downError{d.err}
+	}
+	return d.running, nil
+}
+
+// waitReady waits until op can be queued: for a connection, or for room on it.
+func (n *Node) waitReady(ctx context.Context, op *Op) error {
+	stream := n.streamOf(op)
+	dialing, err := n.ready(stream)
+	if err != nil {
+		return err
+	}
+	if dialing == nil {
+		if c := n.streams[stream].Load(); c != nil {
+			return c.waitRoom(ctx, op)
+		}
+		return op.over(ctx)
+	}
+	timer := time.NewTimer(time.Duration(op.expires - n.now()))
+	defer timer.Stop()
+	select {
+	case <-dialing:
+		return op.over(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return ErrTimeout
+	}
+}
+
+// dialOnce makes a connection. It outlives the caller that asked for it: others wait for the same.
+func (n *Node) dialOnce(stream int) {
+	n.count.dials.Add(1)
+	nc, dialect, err := n.connect()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	defer close(n.dial.running)
+	defer func() { n.dial.running = nil }()
+	switch {
+	case err != nil:
+		n.dialFailed(err)
+	case n.closed:
+		nc.Close()
+	default:
+		n.dial.count++
+		n.dial.fails, n.dial.err, n.dial.next = 0, nil, 0
+		n.streams[stream].Store(newConn(n, nc, dialect, n.dial.count))
+		n.alive()
+	}
+}
+
+func (n *Node) dialFailed(err error) {
+	n.count.dialErrors.Add(1)
+	d := &n.dial
+	d.err, d.local = err, isLocal(err)
+	d.fails++
+	limit := maxBackoff
+	if d.local {
+		limit = maxLocalBackoff
+	}
+	d.next = n.now() + int64(backoff(d.fails, limit))
+}
+
+// backoff returns how long to wait after so many failures in a row.
+func backoff(fails int, limit time.Duration) time.Duration {
+	return time.Millisecond + rand.N(min(minBackoff<<min(fails-1, 10), limit))
+}
+
+// isLocal reports whether a dial failed for want of something of this machine's: descriptors, buffers, ports.
+func isLocal(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.EADDRNOTAVAIL, syscall.ENOMEM} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// connect dials, secures and authenticates a connection, and has the node answer on it: that a dial succeeds says
+// nothing, for the kernel accepts for a process that is stopped.
+func (n *Node) connect() (net.Conn, protocol.Dialect, error) {
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.DialTimeout)
+	defer cancel()
+	nc, err := n.cfg.Dial(ctx, n.cfg.network(), n.cfg.Addr)
+	if err != nil {
+		return nil, 0, err
+	}
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(past) })
+	nc, dialect, err := n.greet(ctx, nc)
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		nc.Close()
+		return nil, 0, err
+	}
+	return nc, dialect, nil
+}
+
+func (n *Node) greet(ctx context.Context, nc net.Conn) (net.Conn, protocol.Dialect, error) {
+	setSocketOptions(nc)
+	if n.cfg.TLS != nil {
+		secured := tls.Client(nc, n.tlsConfig())
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return nc, 0, err
+		}
+		nc = secured
+	}
+	dialect, err := n.cfg.handshake(nc)
+	return nc, dialect, err
+}
+
+// tlsConfig fills in the server's name: the host of the node's identity, which stays when its address changes.
+func (n *Node) tlsConfig() *tls.Config {
+	if n.cfg.TLS.ServerName != "" {
+		return n.cfg.TLS
+	}
+	cfg := n.cfg.TLS.Clone()
+	cfg.ServerName = hostOf(n.cfg.Name)
+	return cfg
+}
+
+func hostOf(name string) string {
+	if host, _, err := net.SplitHostPort(name); err == nil {
+		return host
+	}
+	return strings.Trim(name, "[]")
+}

@@ -1,0 +1,33 @@
+// Package pool answers: how does one request reach one node and its reply come back, fast, and is that node healthy?
+//
+// A Node is one memcached process. Requests of many goroutines share its few connections (one by default), and on a
+// connection they share system calls. The life of a request:
+//
+//  1. Node.Begin checks the op and appends it to the connection's buffer, and its call to the queue of owed replies
+//     (conn.go, owed.go). Plain reads that meet there share one "gets" line. If nobody is writing, this caller has become
+//     the flusher.
+//  2. Node.Flush: the flusher lets others run once, if that has been worth it lately, and writes all that is queued, again
+//     until nothing is left (flush.go).
+//  3. Node.Wait: if nobody is reading, this caller becomes the reader. It reads from the socket, gives every reply to the
+//     call at the head of the queue, wakes the callers of those, and when its own has come hands the role to the next that
+//     waits (read.go). A large value is read straight into the memory of the caller that wants it (block.go).
+//
+// So a caller alone writes, reads and returns without a hand-over, and sixty-four callers make a few system calls for all.
+// There is no goroutine per request or per connection. A connection that owes replies has a timer that ticks every 5 ms and
+// does what waiting callers cannot do for themselves (watch.go); where everybody who waited has given up, a goroutine
+// drains what is owed.
+//
+// # What is promised
+//
+//   - A reply goes to the request it belongs to, or to none. Replies match by position; a "gets" line is checked by key, a
+//     meta command by opaque; on any doubt the connection closes and its requests fail.
+//   - A caller that gives up leaves its place in the queue behind: the late reply is dropped by position and the
+//     connection stays in use. No memory of the caller is touched after Wait has returned.
+//   - A key's requests take the same connection, so mutations of a key by one process are applied in their order.
+//   - Every failure is an *Error that says whether the request was not sent, may have been done, or was refused. A read is
+//     repeated once if its connection broke, a mutation only if not a byte of it was written.
+//   - A node that was silent for the length of a try while it owed replies is suspect: its callers fail at once until it
+//     answers, on the same connection, which is drained and not replaced. A node whose dial failed is down until a dial
+//     gets an answer to "version"; one dial at a time, with backoff.
+//   - Memory is bounded whatever the node sends: lines, values, replies owed, bytes queued.
+package pool

@@ -1,0 +1,169 @@
+package pool
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Node is one memcached process as this process sees it: its connections and its health. It dials when it is first
+// needed. Safe for concurrent use.
+type Node struct {
+	cfg     Config
+	born    time.Time // now counts from here, on the monotonic clock
+	streams []atomic.Pointer[conn]
+	calls   sync.Pool // of *call; per node, so that a test's bubble shares nothing with another
+	count   counters
+	health  health
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu     sync.Mutex // guards dial and closed; taken after a connection's lock, never before
+	dial   dialState
+	closed bool
+}
+
+// NewNode returns a node. It does not dial.
+func NewNode(cfg Config) *Node {
+	n := &Node{cfg: cfg.withDefaults(), born: time.Now()}
+	n.streams = make([]atomic.Pointer[conn], n.cfg.Conns)
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.calls.New = func() any { return &call{wake: make(chan struct{}, 1)} }
+	return n
+}
+
+// Name returns the node's stable identity.
+func (n *Node) Name() string { return n.cfg.Name }
+
+// Addr returns where the node is dialed.
+func (n *Node) Addr() string { return n.cfg.Addr }
+
+// now returns monotonic nanoseconds.
+func (n *Node) now() int64 { return int64(time.Since(n.born)) }
+
+func (n *Node) newCall() *call { return n.calls.Get().(*call) }
+
+func (n *Node) freeCall(k *call) {
+	k.reset()
+	n.calls.Put(k)
+}
+
+// Do sends ops and waits until each is settled: answered, or failed with an *Error in Err. It returns by the time that
+// ctx ends or the node's timeout is over, and shortly after at the latest (5 ms).
+func (n *Node) Do(ctx context.Context, ops []*Op) {
+	n.Begin(ctx, ops)
+	n.Flush(ops)
+	n.Wait(ctx, ops)
+}
+
+// Begin queues ops on the node's connections; it neither writes nor waits. Begin, Flush and Wait are the three parts of
+// Do, apart so that a caller can have several nodes work at once without a goroutine for each: Begin at all, then Flush at
+// all, then Wait at all. All three must be called, soon after each other, with the same ops.
+func (n *Node) Begin(ctx context.Context, ops []*Op) {
+	now := n.now()
+	err := ctx.Err()
+	for _, op := range ops {
+		op.start(n, now+int64(n.cfg.Timeout))
+		if err == nil {
+			n.check(op)
+		} else {
+			op.fail(NotSent, err)
+		}
+	}
+	n.queue(ops, now)
+}
+
+// Flush writes what Begin has queued.
+func (n *Node) Flush(ops []*Op) {
+	for _, op := range ops {
+		if c := op.flushes; c != nil {
+			op.flushes = nil
+			c.flush()
+		}
+	}
+}
+
+// Wait waits until every op is settled.
+func (n *Node) Wait(ctx context.Context, ops []*Op) {
+	for i, op := range ops {
+		for op.phase != settled || n.again(op) {
+			n.advance(ctx, ops[i:])
+		}
+	}
+}
+
+// advance takes the first op one step further.
+func (n *Node) advance(ctx context.Context, ops []*Op) {
+	op := ops[0]
+	if op.phase == flying {
+		op.conn.await(ctx, op)
+		return
+	}
+	if err := n.waitReady(ctx, op); err != nil {
+		op.fail(NotSent, err)
+		return
+	}
+	n.queue(ops, n.now())
+	n.Flush(ops)
+}
+
+// queue pushes those of ops that wait, as far as there are connections and room. An op of a node that is down fails.
+func (n *Node) queue(ops []*Op, now int64) {
+	if len(n.streams) == 1 {
+		n.queueOn(0, ops, now)
+		return
+	}
+	for i, op := range ops {
+		n.queueOn(n.streamOf(op), ops[i:i+1], now)
+	}
+}
+
+func (n *Node) streamOf(op *Op) int { return int(op.Hash % uint64(len(n.streams))) }
+
+func (n *Node) queueOn(stream int, ops []*Op, now int64) {
+	c := n.streams[stream].Load()
+	if c != nil && !n.health.isSuspect() && (c.push(ops, now) > 0 || n.streams[stream].Load() == c) {
+		return
+	}
+	if _, err := n.ready(stream); err != nil {
+		failWaiting(ops, err)
+	}
+}
+
+func failWaiting(ops []*Op, err error) {
+	for _, op := range ops {
+		if op.phase == waiting {
+			op.fail(NotSent, err)
+		}
+	}
+}
+
+// Close breaks the node's connections, fails what is under way with ErrClosed, and returns when every goroutine of the
+// node has ended. Closing twice is allowed.
+func (n *Node) Close() error {
+	n.mu.Lock()
+	n.closed = true
+	n.mu.Unlock()
+	n.cancel()
+	for i := range n.streams {
+		if c := n.streams[i].Load(); c != nil {
+			c.fail(ErrClosed)
+		}
+	}
+	n.wg.Wait()
+	return nil
+}
+
+// spawn starts f on a goroutine that Close waits for; false means that the node is closed.
+func (n *Node) spawn(f func()) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		return false
+	}
+	n.wg.Go(f)
+	return true
+}

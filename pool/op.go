@@ -1,0 +1,100 @@
+package pool
+
+import (
+	"context"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// Op is one request to one node, and what came of it. It belongs to the caller; a node keeps no reference to it, nor to
+// its byte slices, after Do or Wait has returned. An Op serves one call at a time and may be used again.
+type Op struct {
+	Request protocol.Request
+	Hash    uint64 // of the key; picks the connection, so that a key's mutations keep their order
+	Dst     []byte // the value of a read is appended here; nil asks for a slice of its own
+	Epoch   uint64 // set by a reply: the connection it came on. With Compare: that of the read that brought Request.CAS
+
+	Reply protocol.Reply // valid if Err is nil; its Key is nil
+	Value []byte         // Dst and the value behind it, or the value alone
+	Stats []Stat         // of a Stats request
+	Node  *Node          // who answered or failed
+	Err   error          // *Error, or nil
+
+	phase   phase
+	flushes *conn // set between Begin and Flush: the connection whose flusher this op became
+	call    *call // set while flying
+	conn    *conn // of call
+	expires int64 // Node.now at which the try ends
+	retried bool
+}
+
+// Stat is one line of the reply to a Stats request.
+type Stat struct{ Name, Value string }
+
+// phase says where an op is between Begin and the end of Wait.
+type phase uint8
+
+const (
+	settled phase = iota // answered or failed
+	waiting              // not queued yet: no connection, or no room on it
+	flying               // queued; a reply is owed
+)
+
+// start makes op ready for a try that ends at expires.
+func (op *Op) start(n *Node, expires int64) {
+	op.Reply, op.Value, op.Stats, op.Err = protocol.Reply{}, nil, nil, nil
+	op.Node, op.phase, op.expires, op.retried = n, waiting, expires, false
+}
+
+func (op *Op) fail(o Outcome, err error) {
+	op.phase = settled
+	op.Err = &Error{Node: op.Node.Name(), Command: op.Request.Command, Outcome: o, Err: err}
+}
+
+// over returns why op's try has ended, or nil. The context's error comes first.
+func (op *Op) over(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if op.Node.now() >= op.expires {
+		return ErrTimeout
+	}
+	return nil
+}
+
+// giveUp settles an op whose call was abandoned. What the node does with it is not known, unless it was never written.
+func (op *Op) giveUp(err error) {
+	op.call, op.conn = nil, nil
+	op.fail(Ambiguous, err)
+}
+
+// take moves the call's result into op and puts the call back for use.
+func (op *Op) take(k *call) {
+	n := op.Node
+	op.call, op.phase = nil, settled
+	if k.err != nil {
+		op.fail(k.outcome(), k.err)
+		n.freeCall(k)
+		return
+	}
+	op.Reply, op.Stats, op.Epoch = k.reply, k.stats, op.conn.id
+	if op.Reply.Block >= 0 {
+		op.Value = op.valueOf(k)
+	}
+	n.freeCall(k)
+}
+
+// ownSize is the size from which a value's buffer is given away, not copied.
+const ownSize = 1 << 10
+
+func (op *Op) valueOf(k *call) []byte {
+	if k.direct || op.Dst == nil && len(k.buf) >= ownSize {
+		v := k.buf
+		k.buf = nil
+		return v
+	}
+	if op.Dst == nil {
+		return append(make([]byte, 0, len(k.buf)), k.buf...)
+	}
+	return append(op.Dst, k.buf...)
+}

@@ -1,0 +1,36 @@
+package pool
+
+import "sync/atomic"
+
+// ringSize is the most replies that one connection can owe; a power of two.
+const ringSize = 1024
+
+// owedQueue is the queue of owed replies, oldest first. Memcached answers a connection in order, so the head is
+// always the call whose reply comes next. Callers push under the connection's lock; only the reader takes.
+type owedQueue struct {
+	calls [ringSize]*call
+	ends  [ringSize]int64 // when each call's try is over; under the connection's lock
+	head  atomic.Uint32   // advanced by the reader
+	tail  atomic.Uint32   // advanced by pushers
+}
+
+func (q *owedQueue) len() int { return int(q.tail.Load() - q.head.Load()) }
+
+// push adds a call. The caller holds the connection's lock and has seen room.
+func (q *owedQueue) push(c *call, ends int64) {
+	t := q.tail.Load()
+	q.calls[t%ringSize], q.ends[t%ringSize] = c, ends
+	q.tail.Store(t + 1)
+}
+
+// peek returns the i-th owed call, nil if there are fewer. For the reader.
+func (q *owedQueue) peek(i uint32) *call {
+	h := q.head.Load() + i
+	if int32(q.tail.Load()-h) <= 0 {
+		return nil
+	}
+	return q.calls[h%ringSize]
+}
+
+// pop takes the head off. For the reader.
+func (q *owedQueue) pop() { q.head.Add(1) }

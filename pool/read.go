@@ -1,0 +1,403 @@
+package pool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// reader is the state of the reading role. There is no reader goroutine: of the callers that wait, one reads from the
+// socket, delivers the replies of the others, and when its own has come hands the role to the next that waits. A
+// caller alone writes, reads and returns without a hand-over.
+type reader struct {
+	buf  []byte
+	r, w int // buf[r:w] is read and not decoded
+
+	owesEnd bool  // the last key of a line has hit: END is still to come
+	block   block // the large data block that is being read
+}
+
+const (
+	minReadBuf  = 16 << 10
+	maxReadBuf  = 64 << 10
+	maxLineSize = 2 << 10 // of a reply line; memcached's longest is below 600 bytes
+)
+
+var (
+	errStray      = errors.New("memcache: reply to no request")
+	errShifted    = errors.New("memcache: reply does not belong to its request")
+	errLine       = errors.New("memcache: reply line too long or not ended by CR LF")
+	errHandedOver = errors.New("memcache: the reading role went to another caller")
+	errBlock      = errors.New("memcache: data block not ended by CR LF")
+)
+
+// await waits until op is answered or its try is over.
+func (c *conn) await(ctx context.Context, op *Op) {
+	k := op.call
+	for !c.takeTurn(ctx, op) {
+		if err := op.over(ctx); err != nil && k.state.CompareAndSwap(pending, abandoned) {
+			op.giveUp(err)
+			return
+		}
+	}
+	if op.phase == flying {
+		op.take(k)
+	}
+}
+
+// takeTurn reads, if nobody else does, or waits for what the reader has to say. True means that op is answered or was
+// given up.
+func (c *conn) takeTurn(ctx context.Context, op *Op) bool {
+	k := op.call
+	if k.state.Load() == done {
+		return true
+	}
+	c.mu.Lock()
+	if !c.reading && k.state.Load() != done {
+		c.reading = true
+		c.watch.setReader(ctx, op)
+		c.mu.Unlock()
+		c.read(ctx, op)
+		return op.phase == settled || k.state.Load() == done
+	}
+	wait := k.state.CompareAndSwap(pending, parked)
+	c.mu.Unlock()
+	if !wait {
+		return true
+	}
+	k.park(ctx)
+	if k.baton {
+		k.baton = false
+		c.mu.Lock()
+		c.watch.setReader(ctx, op)
+		c.mu.Unlock()
+		c.read(ctx, op)
+	}
+	return op.phase == settled || k.state.Load() == done
+}
+
+// read holds the reading role until op is answered, its try is over, or the connection broke. op is nil for the
+// goroutine that drains a silent connection. The caller is the reader; afterwards it is not.
+func (c *conn) read(ctx context.Context, op *Op) {
+	for {
+		switch err := c.deliverBuffered(op); {
+		case err == errHandedOver:
+			return
+		case err != nil:
+			c.broke(err)
+			return
+		}
+		if op.answered(c) {
+			break
+		}
+		interrupted, err := c.fill()
+		if err != nil {
+			c.broke(err)
+			return
+		}
+		if interrupted && c.leave(ctx, op) {
+			break
+		}
+	}
+	c.passReading()
+}
+
+// answered reports whether the reader's own call is done or, for the draining goroutine, whether somebody else can go
+// on or nothing is left.
+func (op *Op) answered(c *conn) bool {
+	if op != nil {
+		return op.call.state.Load() == done
+	}
+	k := c.owed.peek(0)
+	return k == nil && !c.reader.owesEnd || k != nil && k.state.Load() == parked
+}
+
+// leave gives op up if its try is over. The rest of a block that was being read into the caller's memory will be
+// dropped.
+func (c *conn) leave(ctx context.Context, op *Op) bool {
+	if op == nil {
+		return false
+	}
+	err := op.over(ctx)
+	if err == nil {
+		return false
+	}
+	op.call.state.Store(abandoned)
+	c.reader.block.disown(op)
+	op.giveUp(err)
+	return true
+}
+
+// broke ends the connection and the role.
+func (c *conn) broke(err error) {
+	c.fail(err)
+	c.abort()
+}
+
+// fill reads once. It reports whether the watch has interrupted the read.
+func (c *conn) fill() (interrupted bool, err error) {
+	dst := c.reader.block.room()
+	if dst != nil {
+		n, err := c.nc.Read(dst)
+		c.reader.block.got += n
+		return c.filled(n, err)
+	}
+	r := &c.reader
+	if err := r.makeRoom(); err != nil {
+		return false, err
+	}
+	n, err := c.nc.Read(r.buf[r.w:])
+	r.w += n
+	return c.filled(n, err)
+}
+
+func (c *conn) filled(n int, err error) (interrupted bool, _ error) {
+	switch {
+	case n > 0:
+		c.heard(n)
+		return false, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return true, c.nc.SetReadDeadline(time.Time{})
+	case err == io.EOF:
+		return false, io.ErrUnexpectedEOF
+	}
+	return false, err
+}
+
+// heard notes that the node has answered something.
+func (c *conn) heard(n int) {
+	c.watch.heard.Add(1)
+	c.node.count.reads.Add(1)
+	c.node.count.bytesIn.Add(uint64(n))
+	c.node.alive()
+}
+
+// makeRoom moves what is undecoded to the front, and doubles a buffer that was read full.
+func (r *reader) makeRoom() error {
+	if r.r == r.w {
+		full := r.w == len(r.buf)
+		r.r, r.w = 0, 0
+		if full && len(r.buf) < maxReadBuf {
+			r.buf = make([]byte, 2*len(r.buf))
+		}
+		return nil
+	}
+	if r.r > 0 {
+		r.w = copy(r.buf, r.buf[r.r:r.w])
+		r.r = 0
+	}
+	if r.w < len(r.buf) {
+		return nil
+	}
+	if len(r.buf) >= maxReadBuf {
+		return errLine
+	}
+	r.buf = append(r.buf, make([]byte, len(r.buf))...)
+	return nil
+}
+
+// deliverBuffered decodes and delivers every reply that is complete.
+func (c *conn) deliverBuffered(op *Op) error {
+	r := &c.reader
+	if c.reader.block.call != nil {
+		if complete, err := c.continueBlock(); err != nil || !complete {
+			return err
+		}
+	}
+	for r.r < r.w {
+		end := bytes.IndexByte(r.buf[r.r:r.w], '\n')
+		if end < 0 {
+			if r.w-r.r > maxLineSize {
+				return errLine
+			}
+			break
+		}
+		if end == 0 || end > maxLineSize || r.buf[r.r+end-1] != '\r' {
+			return errLine
+		}
+		more, err := c.takeReply(r.buf[r.r:r.r+end-1], end+1, op)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+	}
+	c.admit()
+	return nil
+}
+
+// takeReply matches one line, which takes size bytes of the buffer, with what is owed. False means that the line's
+// data block is not complete: nothing was consumed.
+func (c *conn) takeReply(line []byte, size int, op *Op) (more bool, err error) {
+	k := c.expected(0)
+	if c.reader.owesEnd {
+		return true, c.takeLineEnd(line, size)
+	}
+	if k == nil {
+		return false, errStray
+	}
+	var reply protocol.Reply
+	if err := reply.Decode(line, k.command, k.form); err != nil {
+		return true, c.takeError(k, err, size)
+	}
+	switch k.form {
+	case protocol.FormLine:
+		return c.takeOfLine(&reply, size, op)
+	case protocol.FormStats:
+		c.takeStat(k, &reply, size)
+		return true, nil
+	}
+	if err := verify(k, &reply, c.dialect); err != nil {
+		return false, err
+	}
+	return c.takeBlock(k, &reply, size, op)
+}
+
+// verify checks what the protocol offers to detect a shifted reply.
+func verify(k *call, reply *protocol.Reply, d protocol.Dialect) error {
+	if reply.Has(protocol.ReturnKey) && !reply.IsKey(k.key) {
+		return errShifted
+	}
+	if k.opaque == 0 || reply.Has(protocol.WithOpaque) && reply.Opaque == k.opaque {
+		return nil
+	}
+	if !reply.Has(protocol.WithOpaque) && reply.Status == protocol.Miss && d == protocol.MetaBasic {
+		return nil
+	}
+	return errShifted
+}
+
+// takeError delivers an error line, if the connection is in sync after it.
+func (c *conn) takeError(k *call, err error, size int) error {
+	var refused *protocol.ServerError
+	if !errors.As(err, &refused) || k.form == protocol.FormLine || !refused.InSync() {
+		return err
+	}
+	k.err, k.sent = err, true
+	c.reader.r += size
+	c.owed.pop()
+	c.deliver(k)
+	return nil
+}
+
+// takeOfLine takes a line of the reply to "gets": a VALUE answers its own key and says that the keys before it in
+// the line have missed; END says so of all that are left.
+func (c *conn) takeOfLine(reply *protocol.Reply, size int, op *Op) (more bool, err error) {
+	if reply.Status == protocol.Miss {
+		c.reader.r += size
+		c.missRestOfLine()
+		return true, nil
+	}
+	skipped, found := c.findInLine(reply)
+	if !found {
+		return false, errShifted
+	}
+	for range skipped {
+		c.miss()
+	}
+	return c.takeBlock(c.owed.peek(0), reply, size, op)
+}
+
+// findInLine returns how many keys of the head's line come before the one that the reply is for.
+func (c *conn) findInLine(reply *protocol.Reply) (skipped uint32, found bool) {
+	for {
+		k := c.expected(skipped)
+		switch {
+		case k == nil:
+			return 0, false
+		case reply.IsKey(k.key):
+			return skipped, true
+		case k.endLine:
+			return 0, false
+		}
+		skipped++
+	}
+}
+
+// expected returns the i-th owed call whose request was written, nil if there are fewer.
+func (c *conn) expected(i uint32) *call {
+	if int32(c.sentTail.Load()-c.owed.head.Load()-i) <= 0 {
+		return nil
+	}
+	return c.owed.peek(i)
+}
+
+func (c *conn) missRestOfLine() {
+	for {
+		end := c.owed.peek(0).endLine
+		c.miss()
+		if end {
+			return
+		}
+	}
+}
+
+// miss answers the head with a miss.
+func (c *conn) miss() {
+	k := c.owed.peek(0)
+	k.reply = protocol.Reply{Status: protocol.Miss, Block: -1}
+	c.owed.pop()
+	c.deliver(k)
+}
+
+func (c *conn) takeLineEnd(line []byte, size int) error {
+	if string(line) != "END" {
+		return errShifted
+	}
+	c.reader.owesEnd = false
+	c.reader.r += size
+	return nil
+}
+
+func (c *conn) takeStat(k *call, reply *protocol.Reply, size int) {
+	c.reader.r += size
+	if reply.Status == protocol.More {
+		k.stats = append(k.stats, Stat{reply.Name, reply.Text})
+		return
+	}
+	k.reply = *reply
+	c.owed.pop()
+	c.deliver(k)
+}
+
+// deliver publishes a call's result and, if its caller is gone, puts it back for use.
+func (c *conn) deliver(k *call) {
+	if !k.finish() {
+		c.node.freeCall(k)
+	}
+}
+
+// passReading hands the role to the first caller that waits. With none, nobody is the reader; if all that is owed was
+// abandoned, a goroutine drains it, so that the connection stays in use and the node's answer is heard.
+func (c *conn) passReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.watch.reader = nil
+	if c.err != nil { // fail has left the rest to the reader
+		c.abort()
+		return
+	}
+	live := false
+	for i := range uint32(c.owed.len()) {
+		k := c.owed.peek(i)
+		if k.state.CompareAndSwap(parked, pending) {
+			k.baton = true
+			k.wake <- struct{}{}
+			return
+		}
+		live = live || k.state.Load() != abandoned
+	}
+	if c.owed.len() > 0 && !live && c.node.spawn(c.drain) {
+		return
+	}
+	c.reading = false
+}
+
+// drain reads for nobody until a caller waits or nothing is owed.
+func (c *conn) drain() { c.read(context.Background(), nil) }

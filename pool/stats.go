@@ -1,0 +1,84 @@
+package pool
+
+import (
+	"sync/atomic"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// State is what a node's callers meet.
+type State uint8
+
+// The states of a node.
+const (
+	Idle    State = iota // no connection; the next request dials
+	Up                   // connected, answering
+	Suspect              // connected, silent for a try's length; requests fail at once until it answers
+	Down                 // the last dial failed; requests fail at once, and a dial is tried as the backoff allows
+)
+
+var stateNames = [...]string{"idle", "up", "suspect", "down"}
+
+// String returns the state in a word.
+func (s State) String() string { return stateNames[s] }
+
+// Stats is a snapshot of a node. Numbers count from the node's start.
+type Stats struct {
+	Name, Addr string
+	State      State
+	Reason     error            // of Suspect and Down, else nil
+	Dialect    protocol.Dialect // of a live connection, else Unknown
+
+	Conns      int // live connections
+	Owed       int // replies owed to this process now, late ones to callers that gave up included
+	Requests   uint64
+	Retries    uint64 // requests sent again because a connection broke
+	Writes     uint64 // writes to a socket; Requests/Writes is how well writes are shared
+	Reads      uint64 // reads from a socket that brought something
+	BytesOut   uint64
+	BytesIn    uint64
+	Dials      uint64
+	DialErrors uint64
+	Broken     uint64 // connections that broke
+	Suspected  uint64 // times that the node became suspect
+}
+
+type counters struct {
+	requests, retries, writes, reads, bytesOut, bytesIn, dials, dialErrors, broken, suspected atomic.Uint64
+}
+
+// Stats returns a snapshot.
+func (n *Node) Stats() Stats {
+	c := &n.count
+	s := Stats{
+		Name: n.cfg.Name, Addr: n.cfg.Addr,
+		Requests: c.requests.Load(), Retries: c.retries.Load(), Writes: c.writes.Load(), Reads: c.reads.Load(),
+		BytesOut: c.bytesOut.Load(), BytesIn: c.bytesIn.Load(), Dials: c.dials.Load(), DialErrors: c.dialErrors.Load(),
+		Broken: c.broken.Load(), Suspected: c.suspected.Load(),
+	}
+	for i := range n.streams {
+		if k := n.streams[i].Load(); k != nil {
+			s.Conns++
+			s.Owed += k.owed.len()
+			s.Dialect = k.dialect
+		}
+	}
+	s.State, s.Reason = n.state(s.Conns)
+	return s
+}
+
+// state returns what the next request would meet.
+func (n *Node) state(conns int) (State, error) {
+	if err := n.health.reason(); err != nil {
+		return Suspect, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case conns > 0:
+		return Up, nil
+	case n.dial.fails > 0 && !n.dial.local:
+		return Down, n.dial.err
+	}
+	return Idle, nil
+}

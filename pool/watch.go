@@ -1,0 +1,135 @@
+package pool
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// watch is the timer of a connection. It ticks only while replies are owed, and does for callers what they cannot do
+// while they wait without a timer of their own: it ends their tries, interrupts a reader or a flusher, and notices that
+// the node has gone silent. All fields but heard are under the connection's lock.
+type watch struct {
+	timer    *time.Timer
+	armed    bool
+	heard    atomic.Uint32 // reads that brought something
+	seen     uint32        // heard at the last tick
+	silent   int64         // Node.now since when nothing has come
+	reader   context.Context
+	ends     int64 // when the reader's try is over
+	writing  int   // ticks since the flusher began to write, counted from 1; 0: it does not
+	relieved bool  // the flusher is a goroutine of the connection's own, which may wait
+}
+
+// tick is how late, at most, a waiting caller learns that its try is over or that its context was cancelled.
+const tick = 5 * time.Millisecond
+
+// past is a deadline that interrupts a read or a write at once.
+var past = time.Unix(1, 0)
+
+// arm starts the timer, if it does not run.
+func (w *watch) arm(c *conn) {
+	if w.armed {
+		return
+	}
+	w.armed = true
+	w.silent = c.lastPush
+	if w.timer == nil {
+		w.timer = time.AfterFunc(tick, c.tick)
+		return
+	}
+	w.timer.Reset(tick)
+}
+
+func (w *watch) stop() {
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+// setReader notes whose try may end while it reads.
+func (w *watch) setReader(ctx context.Context, op *Op) { w.reader, w.ends = ctx, op.expires }
+
+// tick looks after everybody once.
+func (c *conn) tick() {
+	if err := c.look(c.node.now()); err != nil {
+		c.fail(err)
+	}
+}
+
+// look returns an error if the connection has to be closed.
+func (c *conn) look(now int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return nil
+	}
+	c.expire(now)
+	c.interruptReader(now)
+	if err := c.interruptWriter(); err != nil {
+		return err
+	}
+	if err := c.judge(now); err != nil {
+		return err
+	}
+	if c.owed.len() == 0 && !c.flushing {
+		c.watch.armed = false
+		return nil
+	}
+	c.watch.timer.Reset(tick)
+	return nil
+}
+
+// expire wakes the waiting callers whose try is over. A call that the reader takes off meanwhile may be in use again, even
+// on another connection: its caller then wakes, finds nothing to do and waits on.
+func (c *conn) expire(now int64) {
+	q := &c.owed
+	for i := q.head.Load(); i != q.tail.Load(); i++ {
+		if q.ends[i%ringSize] <= now {
+			q.calls[i%ringSize].signal()
+		}
+	}
+}
+
+func (c *conn) interruptReader(now int64) {
+	w := &c.watch
+	if w.reader != nil && (w.ends <= now || w.reader.Err() != nil) {
+		c.nc.SetReadDeadline(past)
+	}
+}
+
+// interruptWriter relieves a caller that has been writing for a whole tick. Over TLS a write cannot be continued, so
+// there the connection ends when it has been writing for the length of a try.
+func (c *conn) interruptWriter() error {
+	w := &c.watch
+	if w.writing == 0 || w.relieved {
+		return nil
+	}
+	if w.writing++; w.writing <= 2 {
+		return nil
+	}
+	if !c.tls {
+		return c.nc.SetWriteDeadline(past)
+	}
+	if time.Duration(w.writing)*tick > c.node.cfg.Timeout {
+		return ErrTimeout
+	}
+	return nil
+}
+
+// judge tells the node that it has been silent for the length of a try, and ends a connection that stays silent.
+func (c *conn) judge(now int64) error {
+	w := &c.watch
+	if heard := w.heard.Load(); heard != w.seen || c.owed.len() == 0 {
+		w.seen, w.silent = heard, now
+		return nil
+	}
+	silence := time.Duration(now - w.silent)
+	if silence >= c.node.cfg.MaxStall {
+		return ErrTimeout
+	}
+	if silence >= c.node.cfg.Timeout {
+		c.node.suspect(ErrTimeout)
+	}
+	return nil
+}
