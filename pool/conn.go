@@ -100,8 +100,7 @@ func (c *conn) pushOne(op *Op) bool {
 		op.fail(NotSent, err)
 		return true
 	}
-	if r.Has(protocol.Compare) && op.Epoch != 0 && c.id > op.Epoch {
-		op.refuseOldCAS()
+	if r.Has(protocol.Compare) && op.Token.node != nil && !c.honours(op) {
 		return true
 	}
 	c.queue(op, form)
@@ -112,11 +111,20 @@ func (c *conn) pushOne(op *Op) bool {
 	return true
 }
 
-// refuseOldCAS answers a compare-and-swap whose token is older than the connection. The node may have restarted in
-// between, and its count of CAS with it, so that the token may by now stand for another value.
-func (op *Op) refuseOldCAS() {
-	op.Reply.Status = protocol.Exists
-	op.phase = settled
+// honours settles a compare-and-swap whose CAS must not be compared here. One of another node is an error. One that is
+// older than the connection does not match: the node may have restarted in between, and its count of CAS with it, so that
+// the same number may by now stand for another value.
+func (c *conn) honours(op *Op) bool {
+	switch {
+	case op.Token.node != c.node:
+		op.fail(NotSent, ErrForeignCAS)
+		return false
+	case c.id > op.Token.conn:
+		op.Reply.Status = protocol.Exists
+		op.phase = settled
+		return false
+	}
+	return true
 }
 
 // queue encodes op behind what is queued already and adds its call to the owed replies.

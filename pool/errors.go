@@ -9,11 +9,12 @@ import (
 
 // What can keep a request from being answered. They come wrapped in an *Error.
 var (
-	ErrTimeout  error = timeoutError{}
-	ErrNodeDown       = errors.New("memcache: node is down")
-	ErrClosed         = errors.New("memcache: client is closed")
-	ErrTooLarge       = errors.New("memcache: value is larger than the limit")
-	ErrBroken         = errors.New("memcache: connection broke")
+	ErrTimeout    error = timeoutError{}
+	ErrNodeDown         = errors.New("memcache: node is down")
+	ErrClosed           = errors.New("memcache: client is closed")
+	ErrTooLarge         = errors.New("memcache: value is larger than the limit")
+	ErrForeignCAS       = errors.New("memcache: CAS was read from another node than the key's home")
+	ErrBroken           = errors.New("memcache: connection broke")
 )
 
 // timeoutError is what ErrTimeout holds: the try's time is over, the caller's context is not. It is a net.Error.

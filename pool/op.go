@@ -12,7 +12,7 @@ type Op struct {
 	Request protocol.Request
 	Hash    uint64 // of the key; picks the connection, so that a key's mutations keep their order
 	Dst     []byte // the value of a read is appended here; nil asks for a slice of its own
-	Epoch   uint64 // set by a reply: the connection it came on. With Compare: that of the read that brought Request.CAS
+	Token   Token  // set by a reply; with Compare: that of the read that brought Request.CAS
 
 	Reply protocol.Reply // valid if Err is nil; its Key is nil
 	Value []byte         // Dst and the value behind it, or the value alone
@@ -26,6 +26,13 @@ type Op struct {
 	conn    *conn // of call
 	expires int64 // Node.now at which the try ends
 	retried bool
+}
+
+// Token says where a CAS comes from. A CAS is one node's count, and starts anew when that node does, so it means nothing
+// elsewhere or later. The zero Token is not checked.
+type Token struct {
+	node *Node
+	conn uint64
 }
 
 // Stat is one line of the reply to a Stats request.
@@ -77,7 +84,7 @@ func (op *Op) take(k *call) {
 		n.freeCall(k)
 		return
 	}
-	op.Reply, op.Stats, op.Epoch = k.reply, k.stats, op.conn.id
+	op.Reply, op.Stats, op.Token = k.reply, k.stats, Token{n, op.conn.id}
 	if op.Reply.Block >= 0 {
 		op.Value = op.valueOf(k)
 	}
@@ -97,4 +104,15 @@ func (op *Op) valueOf(k *call) []byte {
 		return append(make([]byte, 0, len(k.buf)), k.buf...)
 	}
 	return append(op.Dst, k.buf...)
+}
+
+// Settle ends op with what another op, its copy at some node, came to; or, if from is nil, with err. It is for routes that
+// send copies of an op.
+func (op *Op) Settle(from *Op, err error) {
+	op.phase, op.Err = settled, err
+	if from == nil {
+		op.Reply, op.Value, op.Stats = protocol.Reply{}, nil, nil
+		return
+	}
+	op.Reply, op.Value, op.Stats, op.Node, op.Token = from.Reply, from.Value, from.Stats, from.Node, from.Token
 }

@@ -1,0 +1,83 @@
+package memcache
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+	"github.com/nohop/memcache/route"
+)
+
+// FlushAll makes every node forget every item. If nodes fail, the error joins theirs.
+func (c *Client) FlushAll(ctx context.Context) error {
+	_, err := c.askAll(ctx, protocol.Request{Command: protocol.FlushAll})
+	return err
+}
+
+// Ping asks every node for an answer. If nodes fail, the error joins theirs.
+func (c *Client) Ping(ctx context.Context) error {
+	_, err := c.askAll(ctx, protocol.Request{Command: protocol.Noop})
+	return err
+}
+
+// Version returns each node's version, by node name. If nodes fail, the error joins theirs.
+func (c *Client) Version(ctx context.Context) (map[string]string, error) {
+	ops, err := c.askAll(ctx, protocol.Request{Command: protocol.Version})
+	versions := make(map[string]string, len(ops))
+	for _, op := range ops {
+		if op.Err == nil {
+			versions[op.Node.Name()] = op.Reply.Text
+		}
+	}
+	return versions, err
+}
+
+// ServerStats returns the statistics that each node keeps of itself, by node name: those of "stats", or of "stats group"
+// ("items", "slabs", "settings" …). If nodes fail, the error joins theirs.
+func (c *Client) ServerStats(ctx context.Context, group string) (map[string]map[string]string, error) {
+	ops, err := c.askAll(ctx, protocol.Request{Command: protocol.Stats, Key: group})
+	stats := make(map[string]map[string]string, len(ops))
+	for _, op := range ops {
+		if op.Err != nil {
+			continue
+		}
+		lines := make(map[string]string, len(op.Stats))
+		for _, line := range op.Stats {
+			lines[line.Name] = line.Value
+		}
+		stats[op.Node.Name()] = lines
+	}
+	return stats, err
+}
+
+// askAll sends a request to every node of the view.
+func (c *Client) askAll(ctx context.Context, r protocol.Request) ([]*route.Op, error) {
+	v := c.view.Load()
+	if len(v.nodes) == 0 {
+		return nil, v.reason
+	}
+	ops := route.Broadcast(ctx, v.nodes, r)
+	var errs []error
+	for _, op := range ops {
+		if op.Err != nil {
+			errs = append(errs, op.Err)
+		}
+	}
+	return ops, errors.Join(errs...)
+}
+
+// Stats is what the client knows of itself.
+type Stats struct {
+	Nodes []pool.Stats // in the order of names
+}
+
+// Stats returns a snapshot. It asks no node; see ServerStats for that.
+func (c *Client) Stats() Stats {
+	v := c.view.Load()
+	s := Stats{Nodes: make([]pool.Stats, len(v.nodes))}
+	for i, n := range v.nodes {
+		s.Nodes[i] = n.Stats()
+	}
+	return s
+}

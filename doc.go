@@ -1,0 +1,46 @@
+// Package memcache is a memcached client that talks straight to the nodes: what mcrouter, twemproxy or the memcached proxy
+// do in a process of their own, it does inside the application's.
+//
+//	client, err := memcache.New(memcache.WithServers("10.0.0.1:11211", "10.0.0.2:11211"))
+//	if err != nil { … }
+//	defer client.Close()
+//	err = client.Set(ctx, &memcache.Item{Key: "greeting", Value: []byte("hello"), TTL: time.Hour})
+//	item, err := client.Get(ctx, "greeting") // memcache.ErrCacheMiss if it is not there
+//
+// # Topologies
+//
+// Where keys live is one option:
+//
+//   - Sharded (the default, WithSharded): each key has a home node, found by rendezvous hashing, and with
+//     WithSharded(r) r-1 more. Reads ask the home and fail over to the others.
+//   - Replicated (WithReplicated): every node holds every key, as with one memcached on each Kubernetes node. Reads ask
+//     the local node (WithLocal, WithLocalEnv) and fail over along the key's own order; writes reach all nodes at once.
+//   - Zoned (WithZone): every zone holds every key once. Reads ask the own zone first; writes reach all zones.
+//
+// A lookup rule (WithRule) overrides placement for one key.
+//
+// # Writes
+//
+// Set, Delete and Touch go to every replica at once. If some fail, the error is a *WriteError that says what became of
+// each: errors.Is(err, ErrPartialWrite). Add, Replace, Append, Prepend, Increment, Decrement and CompareAndSwap depend on
+// what is there, so they take effect at the key's home and then clear the other replicas, whose next read asks the home.
+//
+// # The life of a Get
+//
+//  1. Client.Get fills a pooled op and hashes the key once (memcache.go).
+//  2. The current view, one atomic pointer, holds the nodes and the tree of routes built for them (view.go).
+//  3. The tree sends the op by its command to a route, Failover for a read; a placement says which replicas hold the key
+//     (package route).
+//  4. The node queues the request on a connection that many goroutines share; one of them writes for all, one reads for
+//     all (package pool).
+//  5. The reply comes back in the op; Client.Get makes an Item of it.
+//
+// # Errors
+//
+// Outcomes that callers branch on are sentinels: ErrCacheMiss, ErrNotStored, ErrCASConflict. Everything else is an
+// *OpError with the node, the command and whether the request was not sent, may have been done, or was refused; or a
+// *WriteError or *MultiError with one of those for each node. errors.Is finds the cause: ErrTimeout, ErrNodeDown,
+// context.DeadlineExceeded. No error text contains a key.
+//
+// A Client is safe for concurrent use.
+package memcache

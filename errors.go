@@ -1,0 +1,74 @@
+package memcache
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+	"github.com/nohop/memcache/route"
+)
+
+// Outcomes that callers branch on.
+var (
+	ErrCacheMiss   = errors.New("memcache: cache miss")                         // there is no such item
+	ErrNotStored   = errors.New("memcache: item not stored")                    // the condition of Add, Replace, Append or Prepend does not hold
+	ErrCASConflict = errors.New("memcache: compare-and-swap conflict")          // the item has changed since it was read
+	ErrNoCAS       = errors.New("memcache: item has no CAS: read it first")     // CompareAndSwap of an item that was not read
+	ErrNoServers   = errors.New("memcache: no servers configured or available") // none was given, or no name has resolved yet
+	ErrBadOption   = errors.New("memcache: bad option")                         // an option of New is wrong, or two contradict
+)
+
+// Causes of failed operations, found with errors.Is.
+var (
+	ErrMalformedKey = protocol.ErrMalformedKey // empty, over 250 bytes, or with a space, control byte or DEL
+	ErrInvalidTTL   = protocol.ErrInvalidTTL   // negative, or past 2038
+	ErrUnsupported  = protocol.ErrUnsupported  // the server's version cannot do it
+	ErrTimeout      = pool.ErrTimeout          // a node did not answer in time
+	ErrNodeDown     = pool.ErrNodeDown         // a node is known not to answer; nothing was sent
+	ErrTooLarge     = pool.ErrTooLarge         // a value is over the limit of WithMaxValue
+	ErrForeignCAS   = pool.ErrForeignCAS       // the CAS was read at another replica: use GetForUpdate
+	ErrAuth         = pool.ErrAuth             // the server refused the user name and password
+	ErrClosed       = pool.ErrClosed           // the client was closed
+	ErrPartialWrite = route.ErrPartialWrite    // a write reached some of its replicas
+)
+
+// OpError is why a node did not serve a request; its Outcome says whether the request may have been done all the same.
+type OpError = pool.Error
+
+// WriteError is a write that did not reach all replicas.
+type WriteError = route.WriteError
+
+// MultiError is what a batch could not get, by node. What was got is returned beside it.
+type MultiError struct {
+	Keys  int              // keys without an answer
+	Nodes map[string]error // the first error of each node
+}
+
+func (e *MultiError) Error() string {
+	texts := make([]string, 0, len(e.Nodes))
+	for _, name := range slices.Sorted(maps.Keys(e.Nodes)) {
+		texts = append(texts, e.Nodes[name].Error())
+	}
+	return fmt.Sprintf("memcache: no answer for %d keys: %s", e.Keys, strings.Join(texts, "; "))
+}
+
+// Unwrap returns the errors of the nodes.
+func (e *MultiError) Unwrap() []error { return slices.Collect(maps.Values(e.Nodes)) }
+
+// storeStatusError translates a reply that is not an error line into the outcome of a store.
+func storeStatusError(s protocol.Status) error {
+	switch s {
+	case protocol.OK:
+		return nil
+	case protocol.NotStored:
+		return ErrNotStored
+	case protocol.Exists:
+		return ErrCASConflict
+	default:
+		return ErrCacheMiss
+	}
+}

@@ -1,0 +1,75 @@
+package memcache
+
+import (
+	"context"
+	"time"
+
+	"github.com/nohop/memcache/protocol"
+	"github.com/nohop/memcache/route"
+)
+
+// readFlags are what every read of an item returns.
+const readFlags = protocol.ReturnValue | protocol.ReturnFlags | protocol.ReturnCAS
+
+// Get returns the item of key, from the first replica that answers. A key that is not there is ErrCacheMiss.
+func (c *Client) Get(ctx context.Context, key string) (*Item, error) {
+	r := c.newRequest(protocol.Get, key, readFlags)
+	defer r.free()
+	return c.item(ctx, r, c.view.Load().tree)
+}
+
+// GetForUpdate is Get from the key's home, where CompareAndSwap takes effect. Where a key has one replica it is Get; where
+// it has several, Get may read another one, whose CAS the home does not know.
+func (c *Client) GetForUpdate(ctx context.Context, key string) (*Item, error) {
+	r := c.newRequest(protocol.Get, key, readFlags)
+	defer r.free()
+	return c.item(ctx, r, c.view.Load().home)
+}
+
+// AppendGet appends the value of key to dst and returns the longer slice, as append does. On an error, a miss included,
+// it returns dst as it was. With room enough in dst it allocates nothing.
+func (c *Client) AppendGet(ctx context.Context, dst []byte, key string) ([]byte, error) {
+	r := c.newRequest(protocol.Get, key, readFlags)
+	defer r.free()
+	if r.op.Dst = dst; dst == nil {
+		r.op.Dst = []byte{}
+	}
+	if err := c.do(ctx, r); err != nil {
+		return dst, err
+	}
+	if r.op.Reply.Status != protocol.OK {
+		return dst, ErrCacheMiss
+	}
+	return r.op.Value, nil
+}
+
+// GetAndTouch returns the item of key and gives it a new TTL at every replica; 0 means that it never expires.
+func (c *Client) GetAndTouch(ctx context.Context, key string, ttl time.Duration) (*Item, error) {
+	exptime, err := protocol.Exptime(ttl, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	r := c.newRequest(protocol.GetAndTouch, key, readFlags)
+	defer r.free()
+	r.op.Request.Exptime = exptime
+	return c.item(ctx, r, c.view.Load().tree)
+}
+
+// item sends a read down tree and makes an Item of the reply.
+func (c *Client) item(ctx context.Context, r *request, tree route.Route) (*Item, error) {
+	if err := r.send(ctx, tree); err != nil {
+		return nil, err
+	}
+	op := &r.op
+	if op.Reply.Status != protocol.OK {
+		return nil, ErrCacheMiss
+	}
+	item := new(Item)
+	fill(item, op)
+	return item, nil
+}
+
+func fill(item *Item, op *route.Op) {
+	item.Key, item.Value, item.Flags = op.Request.Key, op.Value, op.Reply.Flags
+	item.CAS = CAS{op.Reply.CAS, op.Token}
+}

@@ -1,0 +1,101 @@
+package memcache
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+	"github.com/nohop/memcache/route"
+)
+
+// Client is a memcached client over a set of nodes. It is safe for concurrent use.
+type Client struct {
+	cfg  config
+	view atomic.Pointer[view]
+
+	mu     sync.Mutex // guards the walk from one view to the next
+	nodes  nodeSet
+	closed bool
+	stop   context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+// New validates opts and returns a client. Nodes are dialed when first needed; only names given as "dns+name:port" are
+// resolved now, once, and again every second. It returns an error that matches ErrBadOption or ErrNoServers.
+func New(opts ...Option) (*Client, error) {
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c := &Client{cfg: cfg, stop: stop}
+	if err := c.start(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// Close ends what is under way with ErrClosed, closes all connections and returns when every goroutine of the client has
+// ended. After that, every operation fails with ErrClosed. Closing twice is allowed.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	c.closed = true
+	c.view.Store(closedView)
+	nodes := c.nodes.all()
+	c.mu.Unlock()
+	c.stop()
+	for _, n := range nodes {
+		n.Close()
+	}
+	c.wg.Wait()
+	return nil
+}
+
+// request is an op with the batch of one that it travels in.
+type request struct {
+	op  route.Op
+	ops [1]*route.Op
+}
+
+var requests = sync.Pool{New: func() any {
+	r := new(request)
+	r.ops[0] = &r.op
+	return r
+}}
+
+// newRequest returns a request for key; free gives it back.
+func (c *Client) newRequest(command protocol.Command, key string, flags protocol.MetaFlags) *request {
+	r := requests.Get().(*request)
+	c.prepare(&r.op, command, key, flags)
+	return r
+}
+
+func (c *Client) prepare(op *route.Op, command protocol.Command, key string, flags protocol.MetaFlags) {
+	op.Request = protocol.Request{Command: command, Key: key, Meta: flags}
+	op.Hash = route.HashKey(key)
+	if c.cfg.binaryKeys && errors.Is(protocol.CheckKey(key), protocol.ErrKeyBytes) {
+		op.Request.Meta |= protocol.BinaryKey
+	}
+}
+
+func (r *request) free() {
+	r.op = route.Op{}
+	requests.Put(r)
+}
+
+// do checks the request and sends it down the tree of the current view.
+func (c *Client) do(ctx context.Context, r *request) error {
+	return r.send(ctx, c.view.Load().tree)
+}
+
+func (r *request) send(ctx context.Context, tree route.Route) error {
+	if err := protocol.Check(&r.op.Request); err != nil {
+		return &OpError{Command: r.op.Request.Command, Outcome: pool.NotSent, Err: err}
+	}
+	tree.Do(ctx, r.ops[:])
+	return r.op.Err
+}

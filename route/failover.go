@@ -1,0 +1,99 @@
+package route
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+)
+
+// failover reads the replicas of a key one after the other.
+type failover struct{ placement Placement }
+
+// Failover asks the replicas of an op's key in their reading order and returns the first reply. A miss is a reply, but
+// where the first to be read is not the home, its miss is asked again at the home, if that can answer: a
+// read-modify-write clears the replicas, and an eviction need not happen everywhere. If all fail, the error is that of
+// the last one. An op that no node could serve, or whose context has ended, does not move on.
+func Failover(p Placement) Route { return failover{p} }
+
+func (f failover) Do(ctx context.Context, ops []*Op) {
+	f.ask(ctx, ops, 0)
+	f.askHomeAgain(ctx, ops)
+	for try := 1; ; try++ {
+		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
+			return
+		}
+		f.ask(ctx, ops, try)
+	}
+}
+
+// ask sends each op to the replica that its try number stands for.
+func (f failover) ask(ctx context.Context, ops []*Op, try int) {
+	if len(ops) == 1 {
+		replicas := f.placement.Replicas(ops[0])
+		resolve(replicas.nth(try), ops[0]).Do(ctx, ops)
+		return
+	}
+	b := newBatch()
+	defer b.free()
+	for _, op := range ops {
+		b.add(resolve(f.placement.Replicas(op).nth(try), op), op)
+	}
+	b.do(ctx)
+}
+
+// askHomeAgain asks the home of each op that another replica has answered with a miss. If the home cannot answer, the
+// miss stands.
+func (f failover) askHomeAgain(ctx context.Context, ops []*Op) {
+	missed := filter(ops, func(op *Op) bool {
+		return op.Err == nil && op.Reply.Status == protocol.Miss && f.placement.Replicas(op).Read != 0
+	})
+	if len(missed) == 0 {
+		return
+	}
+	f.ask(ctx, missed, 1)
+	for _, op := range missed {
+		if op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) {
+			op.Err = nil
+			op.Reply = protocol.Reply{Status: protocol.Miss, Block: -1}
+		}
+	}
+}
+
+// failed returns the ops that have failed and have a replica left for that try.
+func (f failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
+	return filter(ops, func(op *Op) bool {
+		return op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) && try < len(f.placement.Replicas(op).All)
+	})
+}
+
+// filter returns the ops that keep holds for. It allocates only if some do and some do not.
+func filter(ops []*Op, keep func(*Op) bool) []*Op {
+	var kept []*Op
+	for i, op := range ops {
+		switch {
+		case !keep(op):
+		case len(kept) == 0 && len(ops) == 1:
+			return ops
+		default:
+			if kept == nil {
+				kept = make([]*Op, 0, len(ops)-i)
+			}
+			kept = append(kept, op)
+		}
+	}
+	return kept
+}
+
+// isNodeFault reports whether a request failed because of the node, so that another one may serve it.
+func isNodeFault(err error) bool {
+	for _, own := range [...]error{
+		protocol.ErrMalformedKey, protocol.ErrInvalidRequest, protocol.ErrInvalidTTL, pool.ErrTooLarge, pool.ErrClosed,
+	} {
+		if errors.Is(err, own) {
+			return false
+		}
+	}
+	return true
+}

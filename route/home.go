@@ -1,0 +1,83 @@
+package route
+
+import (
+	"context"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+)
+
+// atHome has read-modify-writes take effect in one place.
+type atHome struct{ placement Placement }
+
+// AtHome sends each op to the home of its key and, if that may have changed the item, deletes the key at the other
+// replicas, all at once; their next read asks the home. It is for commands whose result depends on what is there: add,
+// replace, append, prepend, increment, decrement, compare-and-swap. Done at each replica they would leave different
+// values. If the home fails, its error is the op's and no replica takes its place; if only a clear fails, the error is a
+// *WriteError.
+func AtHome(p Placement) Route { return atHome{p} }
+
+func (a atHome) Do(ctx context.Context, ops []*Op) {
+	b := newBatch()
+	for _, op := range ops {
+		b.add(resolve(a.placement.Replicas(op).All[0], op), op)
+	}
+	b.do(ctx)
+	b.free()
+	a.clear(ctx, ops)
+}
+
+// clear deletes what the home has changed, or may have changed, at the other replicas.
+func (a atHome) clear(ctx context.Context, ops []*Op) {
+	var w *write
+	for _, op := range ops {
+		others := a.placement.Replicas(op).All[1:]
+		if len(others) == 0 || !mayHaveChanged(op) {
+			continue
+		}
+		if w == nil {
+			w = newWrite()
+			defer w.free()
+		}
+		w.addClear(op, others)
+	}
+	if w == nil {
+		return
+	}
+	w.do(ctx)
+	w.each(func(op *Op, copies []*Op) {
+		if err := clearError(op, copies); err != nil && op.Err == nil {
+			op.Settle(nil, err)
+		}
+	})
+}
+
+// addClear queues a plain delete of op's key for each of replicas.
+func (w *write) addClear(op *Op, replicas []Route) {
+	plain := *op
+	plain.Request = protocol.Request{Key: op.Request.Key, Meta: op.Request.Meta & protocol.BinaryKey}
+	w.add(&plain, replicas, protocol.Delete)
+	w.ops[len(w.ops)-1] = op
+}
+
+// clearError counts the home among those that acknowledged.
+func clearError(op *Op, copies []*Op) error {
+	var failed []error
+	for _, c := range copies {
+		if c.Err != nil {
+			failed = append(failed, c.Err)
+		}
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return &WriteError{Command: op.Request.Command, Acked: 1 + len(copies) - len(failed), Failed: failed}
+}
+
+func mayHaveChanged(op *Op) bool {
+	if op.Err == nil {
+		return op.Reply.Status == protocol.OK
+	}
+	failed, ok := op.Err.(*pool.Error)
+	return !ok || failed.Outcome == pool.Ambiguous
+}

@@ -1,0 +1,95 @@
+package route
+
+import (
+	"context"
+	"sync"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// allSync writes every replica of a key.
+type allSync struct{ placement Placement }
+
+// AllSync sends each op to every replica of its key at once, waits for all, and combines their replies as combine.go says.
+// If a replica fails, the error is a *WriteError that tells what became of each.
+func AllSync(p Placement) Route { return allSync{p} }
+
+func (a allSync) Do(ctx context.Context, ops []*Op) {
+	if len(ops) == 1 {
+		if r := a.placement.Replicas(ops[0]).All; len(r) == 1 {
+			resolve(r[0], ops[0]).Do(ctx, ops)
+			return
+		}
+	}
+	w := newWrite()
+	defer w.free()
+	for _, op := range ops {
+		w.add(op, a.placement.Replicas(op).All, op.Request.Command)
+	}
+	w.do(ctx)
+	w.combine()
+}
+
+// write is one op for each replica of each op of a batch, under way together.
+type write struct {
+	copies []*Op // kept for the next use beyond used
+	used   int
+	ops    []*Op
+	ends   []int // of each op's copies
+	batch  *batch
+}
+
+var writes = sync.Pool{New: func() any { return new(write) }}
+
+func newWrite() *write {
+	w := writes.Get().(*write)
+	w.batch = newBatch()
+	return w
+}
+
+// maxKeptCopies bounds the ops that a write keeps for its next use.
+const maxKeptCopies = 64
+
+func (w *write) free() {
+	for _, c := range w.copies[:w.used] {
+		*c = Op{}
+	}
+	w.batch.free()
+	clear(w.ops)
+	*w = write{copies: w.copies[:min(len(w.copies), maxKeptCopies)], ops: w.ops[:0], ends: w.ends[:0]}
+	writes.Put(w)
+}
+
+// add queues a copy of op, with command c, for each of replicas.
+func (w *write) add(op *Op, replicas []Route, c protocol.Command) {
+	w.ops = append(w.ops, op)
+	for _, r := range replicas {
+		sub := w.copy(op)
+		sub.Request.Command = c
+		w.batch.add(resolve(r, sub), sub)
+	}
+	w.ends = append(w.ends, w.used)
+}
+
+func (w *write) copy(op *Op) *Op {
+	if w.used == len(w.copies) {
+		w.copies = append(w.copies, new(Op))
+	}
+	sub := w.copies[w.used]
+	w.used++
+	sub.Request, sub.Hash = op.Request, op.Hash
+	return sub
+}
+
+func (w *write) do(ctx context.Context) { w.batch.do(ctx) }
+
+// each calls f with each op and its copies.
+func (w *write) each(f func(op *Op, copies []*Op)) {
+	start := 0
+	for i, op := range w.ops {
+		f(op, w.copies[start:w.ends[i]])
+		start = w.ends[i]
+	}
+}
+
+func (w *write) combine() { w.each(combine) }

@@ -1,0 +1,78 @@
+package route
+
+import (
+	"context"
+
+	"github.com/nohop/memcache/pool"
+)
+
+// Op is one request and what came of it.
+type Op = pool.Op
+
+// Route serves ops. When Do returns, each op is settled: it has a reply, or an error in Err. Do returns by the time that
+// ctx ends, or its nodes' timeouts are over. *pool.Node is a Route.
+type Route interface {
+	Do(ctx context.Context, ops []*Op)
+}
+
+// Selector is a route that hands each op to one of its children and does nothing else with it. Knowing that lets a batch
+// go straight to the nodes.
+type Selector interface {
+	Route
+	Select(op *Op) Route
+}
+
+// Placement says which routes hold an op's key. The result is shared and must not be changed.
+type Placement interface {
+	Replicas(op *Op) Replicas
+}
+
+// Replicas are the routes that hold a key.
+type Replicas struct {
+	All  []Route // home first; the home decides read-modify-writes
+	Read int     // index in All of the one to read first
+}
+
+// nth returns the route to read as number i: Read first, then the others in order.
+func (r Replicas) nth(i int) Route {
+	switch {
+	case i == 0:
+		return r.All[r.Read]
+	case i <= r.Read:
+		return r.All[i-1]
+	}
+	return r.All[i]
+}
+
+// fixed is the placement of every key on the same routes.
+type fixed struct{ replicas Replicas }
+
+// Fixed places every key on all of routes; the first is the home and is read first.
+func Fixed(routes ...Route) Placement { return fixed{Replicas{All: routes}} }
+
+func (f fixed) Replicas(*Op) Replicas { return f.replicas }
+
+// resolve follows selectors down to the route that does something with op.
+func resolve(r Route, op *Op) Route {
+	for {
+		s, ok := r.(Selector)
+		if !ok {
+			return r
+		}
+		r = s.Select(op)
+	}
+}
+
+// doSelected is the Do of a selector.
+func doSelected(ctx context.Context, s Selector, ops []*Op) {
+	if len(ops) == 1 {
+		resolve(s, ops[0]).Do(ctx, ops)
+		return
+	}
+	b := newBatch()
+	defer b.free()
+	for _, op := range ops {
+		b.add(resolve(s, op), op)
+	}
+	b.do(ctx)
+}

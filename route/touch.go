@@ -1,0 +1,36 @@
+package route
+
+import (
+	"context"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// getAndTouch gives a value a new exptime at every replica and reads it at one.
+type getAndTouch struct{ touch, read Route }
+
+// GetAndTouch serves get-and-touch where a key has several replicas: touch gets the op as a Touch first and, unless that
+// missed or failed, read gets it as a Get. With the native command the replicas that are not read would keep their
+// old exptime.
+func GetAndTouch(touch, read Route) Route { return getAndTouch{touch, read} }
+
+func (g getAndTouch) Do(ctx context.Context, ops []*Op) {
+	become(ops, protocol.Touch, 0)
+	g.touch.Do(ctx, ops)
+	become(ops, protocol.Get, readFlags)
+	found := filter(ops, func(op *Op) bool { return op.Err == nil && op.Reply.Status == protocol.OK })
+	if len(found) > 0 {
+		g.read.Do(ctx, found)
+	}
+	become(ops, protocol.GetAndTouch, readFlags)
+}
+
+// readFlags are what a plain read returns.
+const readFlags = protocol.ReturnValue | protocol.ReturnFlags | protocol.ReturnCAS
+
+func become(ops []*Op, c protocol.Command, flags protocol.MetaFlags) {
+	for _, op := range ops {
+		op.Request.Command = c
+		op.Request.Meta = op.Request.Meta&protocol.BinaryKey | flags
+	}
+}

@@ -1,0 +1,93 @@
+package memcache
+
+import (
+	"context"
+	"time"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// Set stores item at every replica, whatever was there. If some replicas fail, the error is a *WriteError.
+func (c *Client) Set(ctx context.Context, item *Item) error {
+	return c.store(ctx, protocol.Set, item, 0)
+}
+
+// Add stores item if its key is not there, else it returns ErrNotStored.
+func (c *Client) Add(ctx context.Context, item *Item) error {
+	return c.store(ctx, protocol.Add, item, 0)
+}
+
+// Replace stores item if its key is there, else it returns ErrNotStored.
+func (c *Client) Replace(ctx context.Context, item *Item) error {
+	return c.store(ctx, protocol.Replace, item, 0)
+}
+
+// Append adds item.Value behind the value that is there, whose flags and TTL stay; ErrNotStored if there is none, or
+// if the result would be larger than the server allows.
+func (c *Client) Append(ctx context.Context, item *Item) error {
+	return c.store(ctx, protocol.Append, item, 0)
+}
+
+// Prepend is Append before the value that is there.
+func (c *Client) Prepend(ctx context.Context, item *Item) error {
+	return c.store(ctx, protocol.Prepend, item, 0)
+}
+
+// CompareAndSwap stores item if it has not changed since item.CAS was read. Otherwise it returns ErrCASConflict if the item
+// has changed, or may have because the connection was lost since, and ErrCacheMiss if it is gone. Where keys have several
+// replicas, read with GetForUpdate: the CAS of another replica than the home is ErrForeignCAS.
+func (c *Client) CompareAndSwap(ctx context.Context, item *Item) error {
+	if item.CAS.IsZero() {
+		return ErrNoCAS
+	}
+	return c.store(ctx, protocol.Set, item, protocol.Compare)
+}
+
+func (c *Client) store(ctx context.Context, command protocol.Command, item *Item, flags protocol.MetaFlags) error {
+	exptime, err := exptimeOf(item.TTL)
+	if err != nil {
+		return err
+	}
+	r := c.newRequest(command, item.Key, flags)
+	defer r.free()
+	q := &r.op.Request
+	q.Value, q.Flags, q.Exptime, q.CAS = item.Value, item.Flags, exptime, item.CAS.unique
+	r.op.Token = item.CAS.token
+	if err := c.do(ctx, r); err != nil {
+		return err
+	}
+	return storeStatusError(r.op.Reply.Status)
+}
+
+// exptimeOf spares the clock where no TTL is given.
+func exptimeOf(ttl time.Duration) (int64, error) {
+	if ttl == 0 {
+		return 0, nil
+	}
+	return protocol.Exptime(ttl, time.Now())
+}
+
+// Delete removes key from every replica. If none had it, the error is ErrCacheMiss.
+func (c *Client) Delete(ctx context.Context, key string) error {
+	r := c.newRequest(protocol.Delete, key, 0)
+	defer r.free()
+	if err := c.do(ctx, r); err != nil {
+		return err
+	}
+	return storeStatusError(r.op.Reply.Status)
+}
+
+// Touch gives key a new TTL at every replica; 0 means that it never expires. ErrCacheMiss if it is not there.
+func (c *Client) Touch(ctx context.Context, key string, ttl time.Duration) error {
+	exptime, err := exptimeOf(ttl)
+	if err != nil {
+		return err
+	}
+	r := c.newRequest(protocol.Touch, key, 0)
+	defer r.free()
+	r.op.Request.Exptime = exptime
+	if err := c.do(ctx, r); err != nil {
+		return err
+	}
+	return storeStatusError(r.op.Reply.Status)
+}

@@ -1,0 +1,142 @@
+package memcache
+
+import (
+	"context"
+	"slices"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+	"github.com/nohop/memcache/route"
+)
+
+// view is what the client believes at one moment: the nodes and the tree of routes over them. It is immutable and
+// replaced as a whole.
+type view struct {
+	nodes  []*pool.Node // in the order of names
+	tree   route.Route
+	home   route.Route // to each key's home alone
+	reason error       // why there are no nodes
+}
+
+// emptyView answers everything with err.
+func emptyView(err error) *view {
+	tree := failing{err}
+	return &view{tree: tree, home: tree, reason: err}
+}
+
+var closedView = emptyView(ErrClosed)
+
+// failing is the route of a client without nodes.
+type failing struct{ err error }
+
+func (f failing) Do(_ context.Context, ops []*route.Op) {
+	for _, op := range ops {
+		op.Settle(nil, &OpError{Command: op.Request.Command, Outcome: pool.NotSent, Err: f.err})
+	}
+}
+
+// member is a node with its zone.
+type member struct {
+	node *pool.Node
+	zone string
+}
+
+// newView builds the view over members.
+func (c *config) newView(members []member) (*view, error) {
+	if len(members) == 0 {
+		return emptyView(ErrNoServers), nil
+	}
+	placement, err := c.placement(members)
+	if err != nil {
+		return nil, err
+	}
+	placement = c.overridden(placement, members)
+	v := &view{tree: treeOf(placement), home: route.Hash(placement)}
+	for _, m := range members {
+		v.nodes = append(v.nodes, m.node)
+	}
+	return v, nil
+}
+
+// treeOf is the tree of all presets; they differ in placement alone.
+func treeOf(p route.Placement) route.Route {
+	all, read, home := route.AllSync(p), route.Failover(p), route.AtHome(p)
+	return route.ByOperation(all, map[protocol.Command]route.Route{
+		protocol.Get:         read,
+		protocol.GetAndTouch: route.GetAndTouch(all, read),
+		protocol.Add:         home, protocol.Replace: home, protocol.Append: home, protocol.Prepend: home,
+		protocol.Increment: home, protocol.Decrement: home, route.CompareAndSwap: home,
+	})
+}
+
+func (c *config) placement(members []member) (route.Placement, error) {
+	switch c.topology {
+	case zoned:
+		return c.zones(members)
+	case replicated:
+		return route.NewSlots(routeMembers(members), len(members), c.localNode(members))
+	default:
+		return route.NewSlots(routeMembers(members), c.replicas, c.localNode(members))
+	}
+}
+
+// zones places each key on one node of each zone that has nodes.
+func (c *config) zones(members []member) (route.Placement, error) {
+	var zones []route.Member
+	for _, g := range c.groups {
+		inZone := slices.DeleteFunc(slices.Clone(members), func(m member) bool { return m.zone != g.zone })
+		if len(inZone) == 0 {
+			continue
+		}
+		slots, err := route.NewSlots(routeMembers(inZone), 1, "")
+		if err != nil {
+			return nil, err
+		}
+		zones = append(zones, route.Member{Route: route.Hash(slots), Name: g.zone})
+	}
+	return route.Zones(zones, c.local)
+}
+
+func routeMembers(members []member) []route.Member {
+	list := make([]route.Member, len(members))
+	for i, m := range members {
+		list[i] = route.Member{Route: m.node, Name: m.node.Name()}
+	}
+	return list
+}
+
+// localNode returns the name of the node that WithLocal means, "" if it is not there.
+func (c *config) localNode(members []member) string {
+	for _, m := range members {
+		if c.local != "" && sameNode(c.local, m.node.Name()) {
+			return m.node.Name()
+		}
+	}
+	return ""
+}
+
+// overridden puts the rules before placement. A rule whose nodes are not all there does not apply: where the others
+// stand is not known, so the key stays where placement has it.
+func (c *config) overridden(p route.Placement, members []member) route.Placement {
+	rules := make(map[string]route.Replicas, len(c.rules))
+	for key, names := range c.rules {
+		if replicas, ok := c.ruleReplicas(names, members); ok {
+			rules[key] = replicas
+		}
+	}
+	return route.NewRules(p, rules)
+}
+
+func (c *config) ruleReplicas(names []string, members []member) (r route.Replicas, ok bool) {
+	for i, name := range names {
+		at := slices.IndexFunc(members, func(m member) bool { return m.node.Name() == name })
+		if at < 0 {
+			return r, false
+		}
+		r.All = append(r.All, members[at].node)
+		if c.local != "" && (sameNode(c.local, name) || members[at].zone == c.local) {
+			r.Read = i
+		}
+	}
+	return r, true
+}
