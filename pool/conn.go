@@ -47,6 +47,7 @@ type openLine struct {
 func newConn(n *Node, nc net.Conn, d protocol.Dialect, id uint64) *conn {
 	c := &conn{node: n, nc: nc, dialect: d, id: id, tls: n.cfg.TLS != nil}
 	c.reader.buf = make([]byte, minReadBuf)
+	c.reader.spin = newSpin(nc)
 	c.lastPush = n.now()
 	return c
 }

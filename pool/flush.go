@@ -114,9 +114,9 @@ type yield struct {
 }
 
 const (
-	worthPerRequest = 20 * time.Microsecond // what sharing a write saves, the node's and the kernel's part included
-	maxSlow         = 5                     // slow tries in a row skip 4, 16 … 1024 flushes
-	maxUseless      = 6                     // useless ones, which cost little, 2, 4 … 64
+	worthPerRequest  = 20 * time.Microsecond // what sharing a write saves, the node's and the kernel's part included
+	maxSlow          = 5                     // slow tries in a row skip 4, 16 … 1024 flushes
+	maxUselessYields = 6                     // useless ones, which cost little, 2, 4 … 64
 )
 
 // wanted reports whether a batch is likely: several requests were in the last write, or replies are owed to others.
@@ -142,7 +142,7 @@ func (y *yield) give(c *conn) {
 		y.slow = min(y.slow+1, maxSlow)
 		y.skip = 1 << (2 * y.slow)
 	case gained == 0:
-		y.useless = min(y.useless+1, maxUseless)
+		y.useless = min(y.useless+1, maxUselessYields)
 		y.skip = 1 << y.useless
 	default:
 		y.slow, y.useless = 0, 0

@@ -20,6 +20,7 @@ type reader struct {
 
 	owesEnd bool  // the last key of a line has hit: END is still to come
 	block   block // the large data block that is being read
+	spin    spin
 }
 
 const (
@@ -151,7 +152,7 @@ func (c *conn) fill() (interrupted bool, err error) {
 	if err := r.makeRoom(); err != nil {
 		return false, err
 	}
-	n, err := c.nc.Read(r.buf[r.w:])
+	n, err := c.readSome(r.buf[r.w:])
 	r.w += n
 	return c.filled(n, err)
 }

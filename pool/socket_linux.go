@@ -24,3 +24,37 @@ func setUserTimeout(tcp *net.TCPConn, d time.Duration) error {
 	}
 	return failed
 }
+
+// rawSocket reads from a connection's socket without parking the goroutine.
+type rawSocket struct {
+	raw     syscall.RawConn
+	buf     []byte
+	n       int
+	attempt func(fd uintptr) bool
+}
+
+// newRawSocket returns nil for a connection whose socket cannot be read past it, over TLS for one.
+func newRawSocket(nc net.Conn) *rawSocket {
+	raw := socketOf(nc)
+	if raw == nil {
+		return nil
+	}
+	s := &rawSocket{raw: raw}
+	s.attempt = func(fd uintptr) bool {
+		s.n, _ = syscall.Read(int(fd), s.buf)
+		return true
+	}
+	return s
+}
+
+// tryRead returns how much it has read: 0 or less if nothing is there, or on an error, which the next ordinary read finds
+// again.
+func (s *rawSocket) tryRead(buf []byte) int {
+	s.buf, s.n = buf, 0
+	_ = s.raw.Read(s.attempt)
+	s.buf = nil
+	return s.n
+}
+
+// yieldThread lets another thread of the system run, the node's for one if it shares the processor.
+func yieldThread() { syscall.RawSyscall(syscall.SYS_SCHED_YIELD, 0, 0, 0) }

@@ -9,3 +9,12 @@ import (
 
 // setUserTimeout has no effect where the system has no TCP_USER_TIMEOUT.
 func setUserTimeout(*net.TCPConn, time.Duration) error { return nil }
+
+// rawSocket is not used where a socket cannot be polled cheaply.
+type rawSocket struct{}
+
+func newRawSocket(net.Conn) *rawSocket { return nil }
+
+func (*rawSocket) tryRead([]byte) int { return 0 }
+
+func yieldThread() {}

@@ -10,9 +10,10 @@ const (
 	waitNoReap = 0x1000000 // WNOWAIT: leave the event for exec.Cmd.Wait
 )
 
-// dieWithParent makes the kernel end the node if the test process dies without its cleanups, as after a panic.
+// dieWithParent makes the kernel end the node if the test process dies without its cleanups, as after a panic, and
+// only then: an interrupt typed at the terminal goes to the process group of the test, not to the node.
 func dieWithParent() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }
 
 // waitStopped returns when the child pid has stopped or ended. SIGSTOP alone is not enough: a thread on another CPU
