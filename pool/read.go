@@ -265,7 +265,7 @@ func verify(k *call, reply *protocol.Reply, d protocol.Dialect) error {
 	if reply.Has(protocol.ReturnKey) && !reply.IsKey(k.key) {
 		return errShifted
 	}
-	if k.opaque == 0 || reply.Has(protocol.WithOpaque) && reply.Opaque == k.opaque {
+	if reply.Opaque == k.opaque { // both 0 if there is none
 		return nil
 	}
 	if !reply.Has(protocol.WithOpaque) && reply.Status == protocol.Miss && d == protocol.MetaBasic {

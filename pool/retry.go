@@ -37,7 +37,7 @@ func (op *Op) mayRepeat() bool {
 	if !failed || !errors.Is(e.Err, ErrBroken) || errors.Is(e.Err, ErrClosed) {
 		return false
 	}
-	return e.Outcome == NotSent || !op.Request.Command.Mutates()
+	return e.Outcome == NotSent || !op.Request.Mutates()
 }
 
 // mayBeStub reports whether a classic read brought an empty value from a node that has leases: to classic text the stub

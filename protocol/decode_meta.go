@@ -1,143 +1,189 @@
 package protocol
 
+import "math"
+
+// metaCode is the two letters that a meta reply starts with, as a number.
+type metaCode uint16
+
+const (
+	codeHD metaCode = 'H'<<8 | 'D'
+	codeVA metaCode = 'V'<<8 | 'A'
+	codeEN metaCode = 'E'<<8 | 'N'
+	codeNF metaCode = 'N'<<8 | 'F'
+	codeNS metaCode = 'N'<<8 | 'S'
+	codeEX metaCode = 'E'<<8 | 'X'
+	codeMN metaCode = 'M'<<8 | 'N'
+	codeME metaCode = 'M'<<8 | 'E'
+)
+
+// What each code can answer (doc/protocol.txt, "Meta Get" to "Meta Debug").
+var (
+	toHD = metaReads | stores | arithmetic | commands(Delete)
+	toVA = metaReads | arithmetic
+	toEN = metaReads | commands(Debug)
+	toNF = stores | arithmetic | commands(Delete)
+	toNS = stores | arithmetic
+	toEX = stores | arithmetic | commands(Delete)
+	toMN = commands(Noop)
+	toME = commands(Debug)
+)
+
+// answer returns what the code means; a code that is none can answer nothing.
+func (m metaCode) answer() answer {
+	switch m {
+	case codeHD:
+		return answer{OK, toHD}
+	case codeVA:
+		return answer{OK, toVA}
+	case codeEN:
+		return answer{Miss, toEN}
+	case codeNF:
+		return answer{Miss, toNF}
+	case codeNS:
+		return answer{NotStored, toNS}
+	case codeEX:
+		return answer{Exists, toEX}
+	case codeMN:
+		return answer{OK, toMN}
+	case codeME:
+		return answer{OK, toME}
+	}
+	return answer{}
+}
+
 // decodeMeta reads "CD [size] flag*". Stray spaces are tolerated: servers before 1.6.18 send some.
 func (r *Reply) decodeMeta(line []byte, c Command) error {
 	if len(line) < 2 || len(line) > 2 && line[2] != ' ' {
-		return errorLine(line)
+		return errorLine(line, c)
 	}
-	code, rest := string(line[:2]), line[2:]
+	code := metaCode(line[0])<<8 | metaCode(line[1])
+	a := code.answer()
+	if a.to == 0 {
+		return errorLine(line, c)
+	}
+	if !a.to.has(c) {
+		return syntaxError("reply does not fit the command", line)
+	}
+	r.Status = a.status
 	switch code {
-	case "HD":
-		r.Status = OK
-	case "VA":
-		return r.decodeMetaValue(rest, line, c)
-	case "EN", "NF":
-		r.Status = Miss
-	case "NS":
-		r.Status = NotStored
-	case "EX":
-		r.Status = Exists
-	case "MN":
-		r.Status = OK
-	case "ME":
-		return r.decodeDebug(rest, line, c)
-	default:
-		return errorLine(line)
+	case codeVA:
+		return r.decodeMetaValue(line, c)
+	case codeME:
+		return r.decodeDebug(line)
 	}
-	if !metaAnswers(c, code) {
-		return syntaxError("reply code does not fit the command", line)
+	if !r.decodeMetaFlags(line[2:]) {
+		return syntaxError("bad flag", line)
 	}
-	return r.decodeMetaFlags(rest, line)
-}
-
-// metaAnswers says which codes without a data block can answer which command (doc/protocol.txt, meta commands).
-func metaAnswers(c Command, code string) bool {
-	switch {
-	case c == Noop:
-		return code == "MN"
-	case c == Debug:
-		return code == "EN"
-	case c == Get || c == GetAndTouch || c == Touch:
-		return code == "HD" || code == "EN"
-	case c.IsStore() || c.IsArithmetic():
-		return code == "HD" || code == "NS" || code == "EX" || code == "NF"
-	case c == Delete:
-		return code == "HD" || code == "EX" || code == "NF"
-	}
-	return false
-}
-
-func (r *Reply) decodeMetaValue(rest, line []byte, c Command) error {
-	if c != Get && c != GetAndTouch && c != Touch && !c.IsArithmetic() {
-		return syntaxError("unexpected data block", line)
-	}
-	word, rest := nextWord(rest)
-	size, ok := parseBlockSize(word)
-	if !ok {
-		return syntaxError("bad data block size", line)
-	}
-	r.Status, r.Block = OK, size
-	r.Meta |= ReturnValue
-	return r.decodeMetaFlags(rest, line)
-}
-
-// decodeDebug keeps the figures of "ME key name=value …" as text: their set grows with versions.
-func (r *Reply) decodeDebug(rest, line []byte, c Command) error {
-	if c != Debug {
-		return syntaxError("reply code does not fit the command", line)
-	}
-	key, rest := nextWord(rest)
-	if len(key) == 0 {
-		return syntaxError("no key", line)
-	}
-	r.Status, r.Key, r.Text = OK, key, string(trimSpaces(rest))
 	return nil
 }
 
-func (r *Reply) decodeMetaFlags(rest, line []byte) error {
-	for {
-		var word []byte
-		if word, rest = nextWord(rest); len(word) == 0 {
-			return nil
-		}
-		if !r.decodeMetaFlag(word[0], word[1:]) {
-			return syntaxError("bad flag token", line)
-		}
+// maxNumberSize is the longest number that ma returns, in digits.
+const maxNumberSize = 20
+
+// decodeMetaValue reads "VA size flag*".
+func (r *Reply) decodeMetaValue(line []byte, c Command) error {
+	limit := uint64(maxBlockSize)
+	if c.IsArithmetic() {
+		limit = maxNumberSize
 	}
+	size, rest, ok := cutWordUint(line[min(len("VA "), len(line)):])
+	if !ok || size > limit {
+		return syntaxError("bad data block size", line)
+	}
+	r.Block, r.Meta = int(size), ReturnValue
+	if !r.decodeMetaFlags(rest) {
+		return syntaxError("bad flag", line)
+	}
+	return nil
 }
 
-// decodeMetaFlag takes one flag. A letter it does not know is left alone, so that newer servers may send more.
-func (r *Reply) decodeMetaFlag(letter byte, token []byte) (ok bool) {
-	switch letter {
-	case 'W':
-		r.Meta |= Won
-	case 'X':
-		r.Meta |= Stale
-	case 'Z':
-		r.Meta |= Busy
-	case 'b':
-		r.Meta |= BinaryKey
-	case 'k':
-		r.Meta, r.Key = r.Meta|ReturnKey, token
-	case 'O':
-		return r.decodeOpaque(token)
-	default:
-		return r.decodeNumberFlag(letter, token)
+// decodeDebug keeps the figures of "ME key name=value …" as text: their set grows with versions. The line does not say
+// whether the key is base64.
+func (r *Reply) decodeDebug(line []byte) error {
+	words := trimSpaces(line[2:])
+	end := wordEnd(words)
+	if end == 0 {
+		return syntaxError("no key", line)
+	}
+	r.Key, r.Text = words[:end], string(trimSpaces(words[end:]))
+	return nil
+}
+
+func (r *Reply) decodeMetaFlags(b []byte) (ok bool) {
+	for len(b) > 0 {
+		if b[0] == ' ' {
+			b = b[1:]
+			continue
+		}
+		end := wordEnd(b)
+		if !r.decodeMetaFlag(b[0], b[1:end]) {
+			return false
+		}
+		b = b[end:]
 	}
 	return true
 }
 
-func (r *Reply) decodeOpaque(token []byte) bool {
-	n, ok := parseHex32(token)
-	r.Opaque, r.Meta = n, r.Meta|WithOpaque
-	return ok
-}
-
-func (r *Reply) decodeNumberFlag(letter byte, token []byte) bool {
+// decodeMetaFlag takes one flag. A letter it does not know is left alone, so that newer servers may send more; what
+// comes twice or is no letter is nothing that a server sends.
+func (r *Reply) decodeMetaFlag(letter byte, token []byte) (ok bool) {
+	var flag MetaFlags
 	switch letter {
 	case 'f':
-		n, ok := parseUint(token)
-		r.Flags, r.Meta = uint32(n), r.Meta|ReturnFlags
-		return ok
+		flag = ReturnFlags
+		r.Flags, ok = parseFlags(token)
 	case 'c':
-		n, ok := parseUint(token)
-		r.CAS, r.Meta = n, r.Meta|ReturnCAS
-		return ok
+		flag = ReturnCAS
+		r.CAS, ok = parseUint(token)
+	case 'O':
+		flag = WithOpaque
+		r.Opaque, ok = parseHex32(token)
+	case 'k':
+		flag = ReturnKey
+		r.Key, ok = token, len(token) > 0
 	case 't':
-		n, ok := parseInt(token)
-		r.TTL, r.Meta = n, r.Meta|ReturnTTL
-		return ok
+		flag = ReturnTTL
+		r.TTL, ok = parseInt(token)
 	case 's':
-		n, ok := parseInt(token)
-		r.Size, r.Meta = n, r.Meta|ReturnSize
-		return ok
+		flag = ReturnSize
+		r.Size, ok = parseInt(token)
 	case 'l':
-		n, ok := parseInt(token)
-		r.LastAccess, r.Meta = n, r.Meta|ReturnLastAccess
-		return ok
+		flag = ReturnLastAccess
+		r.LastAccess, ok = parseInt(token)
 	case 'h':
-		r.Hit, r.Meta = len(token) == 1 && token[0] == '1', r.Meta|ReturnHit
-		return len(token) == 1 && (token[0] == '0' || token[0] == '1')
+		flag = ReturnHit
+		r.Hit, ok = string(token) == "1", string(token) == "0" || string(token) == "1"
+	default:
+		return r.decodeBareFlag(letter, token)
 	}
-	return true
+	return ok && r.mark(flag)
+}
+
+func (r *Reply) decodeBareFlag(letter byte, token []byte) (ok bool) {
+	var flag MetaFlags
+	switch letter {
+	case 'W':
+		flag = Won
+	case 'X':
+		flag = Stale
+	case 'Z':
+		flag = Busy
+	case 'b':
+		flag = BinaryKey
+	default:
+		return letter >= 'a' && letter <= 'z' || letter >= 'A' && letter <= 'Z'
+	}
+	return len(token) == 0 && r.mark(flag)
+}
+
+// mark notes that flag came. It reports false if it has come before.
+func (r *Reply) mark(flag MetaFlags) bool {
+	first := r.Meta&flag == 0
+	r.Meta |= flag
+	return first
+}
+
+func parseFlags(b []byte) (uint32, bool) {
+	n, ok := parseUint(b)
+	return uint32(n), ok && n <= math.MaxUint32
 }

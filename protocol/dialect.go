@@ -13,8 +13,8 @@ const (
 	Unknown     Dialect = iota // not asked yet
 	Text                       // classic text only: servers before 1.6.13, twemproxy, other compatible servers
 	MetaBasic                  // meta commands; misses carry neither opaque nor key (1.6.13 to 1.6.17)
-	Meta                       // the whole meta protocol (1.6.18 and later)
-	MetaExCAS                  // and explicit CAS, md x (1.6.27 and later)
+	Meta                       // and misses that do (1.6.18 and later)
+	MetaExCAS                  // and explicit CAS, md x, ms s, appends that create the item (1.6.27 and later)
 	MetaCondGet                // and conditional mg (1.6.40 and later)
 )
 
@@ -43,11 +43,12 @@ var dialectFloors = [...]struct {
 	{MetaBasic, [3]int{1, 6, 13}},
 }
 
-// DialectOf returns the dialect that a server answering this text to "version" speaks.
-// Text that does not start with three numbers, as proxies and other servers send, means Text.
+// DialectOf returns the dialect that a server answering this text to "version" speaks. A text that does not start with
+// three numbers, as some proxies send, means Text; so does a version from 2 on, because the servers that are known to
+// say so are not memcached.
 func DialectOf(version string) Dialect {
 	v, ok := parseVersion(version)
-	if !ok {
+	if !ok || v[0] > 1 {
 		return Text
 	}
 	for _, f := range dialectFloors {

@@ -2,11 +2,13 @@ package protocol
 
 import (
 	"encoding/base64"
+	"math/bits"
 	"strconv"
 )
 
-// AppendRequest appends the request in the given form, as Plan chose it, and returns the longer slice. The opaque is sent
-// where the form can carry it and the request has WithOpaque. The request must have passed Check.
+// AppendRequest appends the request in the given form, as Plan chose it, and returns the longer slice. It allocates
+// only if dst has no room. The opaque is sent, in hexadecimal, if the request has WithOpaque and the form can carry it:
+// FormMeta, but for Noop and Debug. The request must have passed Check, and Plan for the node's dialect.
 func AppendRequest(dst []byte, r *Request, f Form, opaque uint32) []byte {
 	switch f {
 	case FormMeta:
@@ -18,56 +20,78 @@ func AppendRequest(dst []byte, r *Request, f Form, opaque uint32) []byte {
 	}
 }
 
+const crlf = "\r\n"
+
+var metaNames = [commandCount]string{
+	Get: "mg ", GetAndTouch: "mg ", Touch: "mg ", Set: "ms ", Add: "ms ", Replace: "ms ", Append: "ms ", Prepend: "ms ",
+	Delete: "md ", Increment: "ma ", Decrement: "ma ", Noop: "mn", Debug: "me ",
+}
+
 func appendMeta(dst []byte, r *Request, opaque uint32) []byte {
 	dst = append(dst, metaNames[r.Command]...)
 	if r.Command == Noop {
 		return append(dst, crlf...)
 	}
-	dst = append(dst, ' ')
 	dst = appendMetaKey(dst, r)
-	if r.Command.IsStore() {
-		dst = append(dst, ' ')
-		dst = strconv.AppendInt(dst, int64(len(r.Value)), 10)
+	if !r.Command.IsStore() {
+		return append(appendMetaFlags(dst, r, opaque), crlf...)
 	}
-	dst = appendModes(dst, r)
-	dst = appendMetaFlags(dst, r, opaque)
-	dst = append(dst, crlf...)
-	if r.Command.IsStore() {
-		dst = append(dst, r.Value...)
-		dst = append(dst, crlf...)
-	}
-	return dst
-}
-
-const crlf = "\r\n"
-
-var metaNames = [...]string{
-	Get: "mg", GetAndTouch: "mg", Touch: "mg", Set: "ms", Add: "ms", Replace: "ms", Append: "ms", Prepend: "ms",
-	Delete: "md", Increment: "ma", Decrement: "ma", Noop: "mn", Debug: "me",
+	dst = strconv.AppendInt(append(dst, ' '), int64(len(r.Value)), 10)
+	dst = append(appendMetaFlags(dst, r, opaque), crlf...)
+	dst = append(dst, r.Value...)
+	return append(dst, crlf...)
 }
 
 func appendMetaKey(dst []byte, r *Request) []byte {
 	if !r.Has(BinaryKey) {
 		return append(dst, r.Key...)
 	}
-	dst = base64.StdEncoding.AppendEncode(dst, []byte(r.Key))
-	return append(dst, " b"...)
+	return base64.StdEncoding.AppendEncode(dst, []byte(r.Key))
 }
 
-// appendModes appends what the command itself implies: the mode of a store, the delta of arithmetic.
-func appendModes(dst []byte, r *Request) []byte {
-	switch r.Command {
-	case Add:
-		dst = append(dst, " ME"...)
-	case Replace:
-		dst = append(dst, " MR"...)
-	case Append:
-		dst = append(dst, " MA"...)
-	case Prepend:
-		dst = append(dst, " MP"...)
-	case Decrement:
-		dst = append(dst, " MD"...)
+// appendMetaFlags appends what changes the item before what describes it: the server obeys the flags in their order,
+// so that t after T or N tells the new TTL.
+func appendMetaFlags(dst []byte, r *Request, opaque uint32) []byte {
+	if r.Has(BinaryKey) {
+		dst = append(dst, " b"...) // "me" looks for it nowhere but here
 	}
+	dst = appendImplied(dst, r)
+	if r.Meta&tokenMask != 0 {
+		dst = appendTokenFlags(dst, r)
+	}
+	for rest := r.returns() & bareMask; rest != 0; rest &= rest - 1 {
+		dst = append(dst, ' ', flagLetters[bits.TrailingZeros32(uint32(rest))])
+	}
+	if r.Has(WithOpaque) && r.Command != Debug {
+		dst = strconv.AppendUint(append(dst, " O"...), uint64(opaque), 16)
+	}
+	return dst
+}
+
+// returns is Meta, and what a read asks for that asks for nothing: what a classic one returns.
+func (r *Request) returns() MetaFlags {
+	if r.Meta&returnFlags == 0 && (r.Command == Get || r.Command == GetAndTouch) {
+		return r.Meta | lineFlags
+	}
+	return r.Meta
+}
+
+// modes are the M flags of ms and ma; set and increment are what they do without.
+var modes = [commandCount]string{Add: " ME", Replace: " MR", Append: " MA", Prepend: " MP", Decrement: " MD"}
+
+// flagLetters are the letters of the flags, by bit.
+const flagLetters = "vfctskhluqbOCETNRJIx"
+
+const (
+	// bareMask are the flags that are a letter alone, but for b, which has its own place.
+	bareMask = returnFlags | NoBump | Quiet | Invalidate | RemoveValue
+	// tokenMask are the flags of appendTokenFlags.
+	tokenMask = Compare | ExplicitCAS | Vivify | Recache | WithInitial
+)
+
+// appendImplied appends the flags that follow from the command and its fields.
+func appendImplied(dst []byte, r *Request) []byte {
+	dst = append(dst, modes[r.Command]...)
 	if r.Command.IsArithmetic() && r.Delta != 1 {
 		dst = appendToken(dst, 'D', r.Delta)
 	}
@@ -76,47 +100,6 @@ func appendModes(dst []byte, r *Request) []byte {
 	}
 	if r.sendsExptime() {
 		dst = appendSigned(dst, 'T', r.Exptime)
-	}
-	return dst
-}
-
-// sendsExptime reports whether the request carries an exptime: always for touches, for stores unless it is "never"
-// (which is what a store without T means).
-func (r *Request) sendsExptime() bool {
-	if r.Command == Touch || r.Command == GetAndTouch || r.Has(UpdateTTL) {
-		return true
-	}
-	return r.Command.IsStore() && r.Exptime != 0
-}
-
-// bareFlags are the flags that are a letter alone, in the order in which they are sent.
-var bareFlags = [...]struct {
-	flag   MetaFlags
-	letter byte
-}{
-	{ReturnValue, 'v'}, {ReturnFlags, 'f'}, {ReturnCAS, 'c'}, {ReturnTTL, 't'}, {ReturnSize, 's'}, {ReturnKey, 'k'},
-	{ReturnHit, 'h'}, {ReturnLastAccess, 'l'}, {NoBump, 'u'}, {Quiet, 'q'}, {Invalidate, 'I'}, {RemoveValue, 'x'},
-}
-
-const (
-	bareMask  = ReturnValue | ReturnFlags | ReturnCAS | ReturnTTL | ReturnSize | ReturnKey | ReturnHit | ReturnLastAccess | NoBump | Quiet | Invalidate | RemoveValue
-	tokenMask = Compare | ExplicitCAS | Vivify | Recache | WithInitial
-)
-
-func appendMetaFlags(dst []byte, r *Request, opaque uint32) []byte {
-	if r.Meta&bareMask != 0 {
-		for _, b := range bareFlags {
-			if r.Has(b.flag) {
-				dst = append(dst, ' ', b.letter)
-			}
-		}
-	}
-	if r.Meta&tokenMask != 0 {
-		dst = appendTokenFlags(dst, r)
-	}
-	if r.Has(WithOpaque) {
-		dst = append(dst, " O"...)
-		dst = strconv.AppendUint(dst, uint64(opaque), 16)
 	}
 	return dst
 }

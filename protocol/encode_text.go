@@ -2,8 +2,8 @@ package protocol
 
 import "strconv"
 
-// MaxLineKeys bounds the keys that share one "gets" line. Only get lines may be longer than 2048 bytes, and a
-// line is answered as a whole.
+// MaxLineKeys bounds the keys that share one "gets" line. memcached takes longer ones, but it answers a line as a whole,
+// and closes at any other line without LF in its first 2048 bytes.
 const MaxLineKeys = 100
 
 // AppendLineStart opens a line of keys to read: "gets", or "gats" with its exptime, which takes one key.

@@ -1,6 +1,9 @@
 package protocol
 
-import "bytes"
+import (
+	"bytes"
+	"strconv"
+)
 
 // ErrorKind is the family of an error line (doc/protocol.txt, "Error strings").
 type ErrorKind uint8
@@ -18,7 +21,7 @@ type ServerError struct {
 	Text string // the whole line, at most 256 bytes
 }
 
-func (e *ServerError) Error() string { return "memcache: server answered: " + e.Text }
+func (e *ServerError) Error() string { return "memcache: server answered " + strconv.Quote(e.Text) }
 
 // InSync reports whether the connection can be used after the error: whether the server is known, in every
 // version, to wait for the next command. All other error lines close the connection: some servers read the data block
@@ -29,7 +32,7 @@ func (e *ServerError) InSync() bool {
 }
 
 // Cause returns why the request was refused, or CauseOther.
-func (e *ServerError) Cause() Cause { return inSyncErrors[e.Text] }
+func (e *ServerError) Cause() Cause { return inSyncErrors[e.Text].cause }
 
 // Cause is a reason for a refusal that callers may branch on.
 type Cause uint8
@@ -43,12 +46,16 @@ const (
 )
 
 // inSyncErrors is the table of the error lines after which the connection is still in sync: the server has read the
-// data block, if there was one, and answers the next command. Recorded on memcached 1.4.39 to 1.6.45.
-var inSyncErrors = map[string]Cause{
-	"SERVER_ERROR object too large for cache":                      CauseTooLarge,
-	"SERVER_ERROR out of memory storing object":                    CauseNoMemory,
-	"SERVER_ERROR Out of memory during read":                       CauseNoMemory,
-	"CLIENT_ERROR cannot increment or decrement non-numeric value": CauseNotANumber,
+// data block, if there was one, and answers the next command. Recorded on memcached 1.4.39 to 1.6.45. An error line
+// carries no opaque, so one that cannot answer the command is taken as a shifted reply.
+var inSyncErrors = map[string]struct {
+	cause Cause
+	to    commandSet
+}{
+	"SERVER_ERROR object too large for cache":                      {CauseTooLarge, stores},
+	"SERVER_ERROR out of memory storing object":                    {CauseNoMemory, stores},
+	"SERVER_ERROR Out of memory during read":                       {CauseNoMemory, stores},
+	"CLIENT_ERROR cannot increment or decrement non-numeric value": {CauseNotANumber, arithmetic},
 }
 
 var errorFamilies = [...]struct {
@@ -63,8 +70,11 @@ var errorFamilies = [...]struct {
 
 const maxErrorText = 256 // bytes kept of an error line
 
-// errorLine returns a *ServerError if line is an error line, else a *SyntaxError.
-func errorLine(line []byte) error {
+// errorLine returns a *ServerError if line is an error line that can answer c, else a *SyntaxError.
+func errorLine(line []byte, c Command) error {
+	if known, ok := inSyncErrors[string(line)]; ok && !known.to.has(c) {
+		return syntaxError("error line does not fit the command", line)
+	}
 	for _, f := range errorFamilies {
 		if bytes.HasPrefix(line, []byte(f.prefix)) {
 			return &ServerError{Kind: f.kind, Text: string(line[:min(len(line), maxErrorText)])}

@@ -16,52 +16,46 @@ const (
 	FormStats                 // "stats": STAT lines, then END
 )
 
-// lineFlags are what a classic "gets" line returns.
-const lineFlags = ReturnValue | ReturnFlags | ReturnCAS
-
-// Plan chooses the form for a request to a node that speaks d, or returns ErrUnsupported.
+// Plan chooses the form for a request to a node that speaks d, or returns ErrUnsupported if d lacks the command or one
+// of its flags. Unknown is planned as Text; of that, servers before 1.5.3 lack the command of GetAndTouch.
 //
 // A plain read takes FormLine in every dialect: many keys share a line, which costs client and server less than a meta
-// command each, and the reply repeats the key, so that a shifted reply is always detected.
+// command each, and the reply repeats the key, so that a shifted reply is always detected without an opaque.
 func Plan(d Dialect, r *Request) (Form, error) {
-	switch r.Command {
-	case Get:
-		if r.Meta&^lineFlags == 0 {
-			return FormLine, nil
-		}
-	case Version, FlushAll, Auth:
-		return FormText, nil
-	case Stats:
-		return FormStats, nil
+	if r.Command == Get && r.Meta&^(lineFlags|WithOpaque) == 0 {
+		return FormLine, nil
+	}
+	if d > MetaCondGet || r.Command >= commandCount {
+		return 0, ErrUnsupported
+	}
+	if r.Meta&^knownFlags[max(d, Text)][r.Command] != 0 {
+		return 0, ErrUnsupported
 	}
 	if d.HasMeta() {
-		return planMeta(d, r)
+		return metaForms[r.Command].orUnsupported()
 	}
-	return planText(r)
+	return textForms[r.Command].orUnsupported()
 }
 
-func planMeta(d Dialect, r *Request) (Form, error) {
-	if r.Has(ExplicitCAS) && d < MetaExCAS || r.Has(RemoveValue) && d < MetaExCAS {
-		return 0, ErrUnsupported
+// metaForms and textForms hold each command's form; 0 for none.
+var (
+	metaForms = [commandCount]Form{
+		Get: FormMeta, GetAndTouch: FormMeta, Touch: FormMeta,
+		Set: FormMeta, Add: FormMeta, Replace: FormMeta, Append: FormMeta, Prepend: FormMeta,
+		Delete: FormMeta, Increment: FormMeta, Decrement: FormMeta, Noop: FormMeta, Debug: FormMeta,
+		Version: FormText, FlushAll: FormText, Auth: FormText, Stats: FormStats,
 	}
-	if r.Command == Get && r.Has(Compare) && d < MetaCondGet {
-		return 0, ErrUnsupported
+	textForms = [commandCount]Form{
+		Get: FormLine, GetAndTouch: FormLine, Touch: FormText,
+		Set: FormText, Add: FormText, Replace: FormText, Append: FormText, Prepend: FormText,
+		Delete: FormText, Increment: FormText, Decrement: FormText, Noop: FormText,
+		Version: FormText, FlushAll: FormText, Auth: FormText, Stats: FormStats,
 	}
-	return FormMeta, nil
-}
+)
 
-// planText refuses what classic text cannot say. Flags that only ask for more in the reply are refused too: an
-// answer without them would look like an item without them.
-func planText(r *Request) (Form, error) {
-	switch {
-	case r.Command == GetAndTouch && r.Meta&^(lineFlags|UpdateTTL) == 0:
-		return FormLine, nil
-	case r.Command == Set && r.Meta&^(Compare|WithOpaque) == 0,
-		r.Command == Touch && r.Meta&^(UpdateTTL|WithOpaque) == 0,
-		r.Command.IsArithmetic() && r.Meta&^(ReturnValue|WithOpaque) == 0,
-		r.Command == Noop,
-		r.Command != Get && r.Command != GetAndTouch && r.Command != Debug && r.Meta&^WithOpaque == 0:
-		return FormText, nil
+func (f Form) orUnsupported() (Form, error) {
+	if f == 0 {
+		return 0, ErrUnsupported
 	}
-	return 0, ErrUnsupported
+	return f, nil
 }

@@ -23,8 +23,9 @@ type keyError string
 func (e keyError) Error() string        { return string(e) }
 func (e keyError) Is(target error) bool { return target == ErrMalformedKey }
 
-// CheckKey returns nil if key can travel as it is: 1 to 250 bytes, none of them a space, a control byte or DEL.
-// The server lets some of these through, but CR LF in a key is another command.
+// CheckKey returns nil if key can travel as it is: 1 to 250 bytes, none of them a space, a control byte or DEL. Bytes
+// from 0x80 on, such as UTF-8, may travel. The server lets some of the others through, but CR LF in a key is another
+// command.
 func CheckKey(key string) error {
 	if len(key) == 0 {
 		return ErrKeyEmpty
