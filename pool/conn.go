@@ -29,6 +29,7 @@ type conn struct {
 	opaque   uint32     // of the last request
 	lastPush int64      // Node.now
 	queued   uint32     // requests in wbuf
+	hold     hold
 	watch    watch
 
 	owed     owedQueue
@@ -53,19 +54,25 @@ func newConn(n *Node, nc net.Conn, d protocol.Dialect, id uint64) *conn {
 }
 
 // push queues ops until there is no more room and returns how many it took. An op that cannot be said in the
-// connection's dialect fails alone. If nobody is flushing, the first op queued becomes the flusher and its caller must
-// call flush. A broken connection takes nothing.
+// connection's dialect fails alone. If somebody must flush, it is the first op, whose caller then calls flush. A broken
+// connection takes nothing.
 func (c *conn) push(ops []*Op, now int64) (n int) {
 	if c.lock(now); c.err != nil {
 		c.mu.Unlock()
 		return 0
 	}
 	defer c.mu.Unlock()
+	if c.queued == 0 {
+		c.hold.since = now
+	}
 	for _, op := range ops {
 		if op.phase == waiting && !c.pushOne(op) {
 			break
 		}
 		n++
+	}
+	if c.takeFlushing(now) {
+		ops[0].flushes = c
 	}
 	c.watch.arm(c)
 	return n
@@ -105,10 +112,6 @@ func (c *conn) pushOne(op *Op) bool {
 		return true
 	}
 	c.queue(op, form)
-	if !c.flushing {
-		c.flushing = true
-		op.flushes = c
-	}
 	return true
 }
 

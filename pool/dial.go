@@ -134,12 +134,12 @@ func isLocal(err error) bool {
 func (n *Node) connect() (net.Conn, protocol.Dialect, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.DialTimeout)
 	defer cancel()
-	nc, err := n.cfg.Dial(ctx, n.cfg.network(), n.cfg.Addr)
+	raw, err := n.cfg.Dial(ctx, n.cfg.network(), n.cfg.Addr)
 	if err != nil {
 		return nil, 0, err
 	}
-	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(past) })
-	nc, dialect, err := n.greet(ctx, nc)
+	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(past) })
+	nc, dialect, err := n.greet(ctx, raw)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}

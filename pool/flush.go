@@ -38,17 +38,18 @@ func (c *conn) flush() {
 	}
 }
 
-// takeQueued takes what is to be written. With nothing there, or on a broken connection, it gives the role back
-// and returns nil.
+// takeQueued takes what is to be written. With nothing there that is due, or on a broken connection, it gives the role
+// back and returns nil.
 func (c *conn) takeQueued() []byte {
 	f := &c.flusher
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil || len(f.rest) == 0 && len(c.wbuf) == 0 {
-		c.flushing = false
+	c.flushing = false
+	if c.err != nil || len(f.rest) == 0 && !c.takeFlushing(c.node.now()) {
 		c.watch.writing = 0
 		return nil
 	}
+	c.flushing = true
 	c.watch.writing = 1
 	if buf := f.rest; len(buf) > 0 {
 		f.rest = nil
@@ -62,6 +63,7 @@ func (c *conn) takeQueued() []byte {
 	c.node.count.requests.Add(uint64(c.queued))
 	c.node.count.writes.Add(1)
 	c.queued = 0
+	c.hold.on.Store(false)
 	return buf
 }
 

@@ -63,6 +63,9 @@ func (n *Node) Do(ctx context.Context, ops []*Op) {
 // Do, apart so that a caller can have several nodes work at once without a goroutine for each: Begin at all, then Flush at
 // all, then Wait at all. All three must be called, soon after each other, with the same ops.
 func (n *Node) Begin(ctx context.Context, ops []*Op) {
+	if len(ops) == 0 {
+		return
+	}
 	now := n.now()
 	err := ctx.Err()
 	for _, op := range ops {

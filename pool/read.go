@@ -96,6 +96,7 @@ func (c *conn) read(ctx context.Context, op *Op) {
 		if op.answered(c) {
 			break
 		}
+		c.flushHeld()
 		interrupted, err := c.fill()
 		if err != nil {
 			c.broke(err)
@@ -105,6 +106,7 @@ func (c *conn) read(ctx context.Context, op *Op) {
 			break
 		}
 	}
+	c.flushHeld()
 	c.passReading()
 }
 

@@ -72,6 +72,9 @@ func (c *conn) look(now int64) error {
 	if err := c.judge(now); err != nil {
 		return err
 	}
+	if c.takeFlushing(now) && !c.node.spawn(c.flushAlone) {
+		return ErrClosed
+	}
 	if c.owed.len() == 0 && !c.flushing {
 		c.watch.armed = false
 		return nil
