@@ -1,8 +1,8 @@
 package memcache
 
 import (
-	"iter"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -12,27 +12,51 @@ const defaultPort = "11211"
 // dnsPrefix marks a name that stands for all its addresses.
 const dnsPrefix = "dns+"
 
-// normalize checks a server as WithServers takes it and returns it with its port.
+// normalize checks a server as WithServers takes it and returns it as it is known from then on: with its port, and in one
+// spelling, so that equal servers have equal names.
 func normalize(addr string) (string, error) {
-	name, isDNS := strings.CutPrefix(addr, dnsPrefix)
-	if strings.Contains(name, "/") && !isDNS {
+	if isSocketPath(addr) {
 		return addr, nil
 	}
-	host, port, err := net.SplitHostPort(name)
-	if err != nil {
-		host, port = strings.Trim(name, "[]"), defaultPort
-		if strings.Contains(host, ":") && net.ParseIP(host) == nil {
-			return "", badOption("server " + strconv.Quote(addr) + " is no address")
-		}
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || host == "" || strings.ContainsAny(host, " \r\n\t/") {
+	name, isDNS := strings.CutPrefix(addr, dnsPrefix)
+	host, port := splitPort(name)
+	if ip, err := netip.ParseAddr(host); err == nil {
+		host = ip.String()
+	} else if !isHostName(host) || strings.HasPrefix(name, "[") {
 		return "", badOption("server " + strconv.Quote(addr) + " is no address")
 	}
-	joined := net.JoinHostPort(host, port)
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || number == 0 {
+		return "", badOption("server " + strconv.Quote(addr) + " has no valid port")
+	}
+	joined := net.JoinHostPort(host, strconv.FormatUint(number, 10))
 	if isDNS {
 		return dnsPrefix + joined, nil
 	}
 	return joined, nil
+}
+
+// isSocketPath reports whether addr is the path of a unix socket, and no URL.
+func isSocketPath(addr string) bool {
+	return strings.HasPrefix(addr, "/") || strings.HasPrefix(addr, "./") || strings.HasPrefix(addr, "../")
+}
+
+// splitPort splits "host:port" and "host", where host may be an IPv6 address, in brackets or not.
+func splitPort(name string) (host, port string) {
+	if host, port, err := net.SplitHostPort(name); err == nil {
+		return host, port
+	}
+	if inner, ok := strings.CutPrefix(name, "["); ok && strings.HasSuffix(inner, "]") {
+		return inner[:len(inner)-1], defaultPort
+	}
+	return name, defaultPort
+}
+
+// isHostName leaves to the resolver what a name may be, but for what no name can hold.
+func isHostName(host string) bool {
+	return host != "" && !strings.ContainsFunc(host, func(r rune) bool {
+		return r <= ' ' || r == 0x7f || strings.ContainsRune("/:[]", r)
+	})
 }
 
 // sameNode reports whether name, "host" or "host:port", means the node of that address.
@@ -42,33 +66,4 @@ func sameNode(name, addr string) bool {
 	}
 	host, _, err := net.SplitHostPort(addr)
 	return err == nil && strings.Trim(name, "[]") == host
-}
-
-// normalizeRules writes the nodes of the rules as the servers are written.
-func (c *config) normalizeRules(keys iter.Seq[string]) error {
-	for key := range keys {
-		for i, name := range c.rules[key] {
-			server, err := normalize(name)
-			if err != nil {
-				return err
-			}
-			if !c.mayName(server) {
-				return badOption("a rule names a node that is no server: " + name)
-			}
-			c.rules[key][i] = server
-		}
-	}
-	return nil
-}
-
-// mayName reports whether server is one of the servers, or may become one because names are resolved.
-func (c *config) mayName(server string) bool {
-	for _, g := range c.groups {
-		for _, s := range g.servers {
-			if s == server || strings.HasPrefix(s, dnsPrefix) {
-				return true
-			}
-		}
-	}
-	return false
 }

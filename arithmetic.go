@@ -22,9 +22,9 @@ func (c *Client) Decrement(ctx context.Context, key string, delta uint64) (uint6
 func (c *Client) count(ctx context.Context, command protocol.Command, key string, delta uint64) (uint64, error) {
 	r := c.newRequest(command, key, protocol.ReturnValue)
 	defer r.free()
-	r.op.Request.Delta = delta
+	r.op.Request.Delta, r.op.Dst = delta, r.digits[:0]
 	if err := c.do(ctx, r); err != nil {
-		return 0, err
+		return r.op.Reply.Number, err
 	}
 	if r.op.Reply.Status != protocol.OK {
 		return 0, storeStatusError(r.op.Reply.Status)

@@ -11,33 +11,14 @@ import (
 	"github.com/nohop/memcache/pool"
 )
 
-// nodeSet is the nodes that live: those of the view, and those that left it and may still serve requests under way.
-type nodeSet struct {
-	byName  map[string]member
-	leaving map[*pool.Node]*time.Timer
-}
-
-func (s *nodeSet) all() []*pool.Node {
-	var nodes []*pool.Node
-	for _, m := range s.byName {
-		nodes = append(nodes, m.node)
-	}
-	for n, timer := range s.leaving {
-		timer.Stop()
-		nodes = append(nodes, n)
-	}
-	return nodes
-}
-
 // server is one node as the configuration or the resolver names it.
 type server struct{ addr, zone string }
 
 // start makes the first view and, if there are names to resolve, keeps it up to date until ctx ends.
 func (c *Client) start(ctx context.Context) error {
-	c.nodes = nodeSet{byName: map[string]member{}, leaving: map[*pool.Node]*time.Timer{}}
 	names := c.cfg.newNames()
 	names.resolve(ctx, c.cfg.resolver)
-	if err := c.apply(names.servers()); err != nil {
+	if err := c.apply(ctx, names.servers()); err != nil {
 		return err
 	}
 	if len(names.answers) > 0 {
@@ -58,14 +39,14 @@ func (c *Client) follow(ctx context.Context, names *names) {
 		}
 		if names.resolve(ctx, c.cfg.resolver) {
 			// The only error is a configuration that New has accepted already.
-			_ = c.apply(names.servers())
+			_ = c.apply(ctx, names.servers())
 		}
 	}
 }
 
 // apply replaces the view by one over servers. Nodes that stay keep their connections; those that left are closed after a
-// grace, for requests under way.
-func (c *Client) apply(servers []server) error {
+// grace, for requests under way, or when ctx ends.
+func (c *Client) apply(ctx context.Context, servers []server) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -74,7 +55,7 @@ func (c *Client) apply(servers []server) error {
 	next := make(map[string]member, len(servers))
 	members := make([]member, 0, len(servers))
 	for _, s := range servers {
-		m, ok := c.nodes.byName[s.addr]
+		m, ok := c.members[s.addr]
 		if !ok {
 			m.node = c.cfg.newNode(s.addr)
 		}
@@ -88,30 +69,30 @@ func (c *Client) apply(servers []server) error {
 		return err
 	}
 	c.view.Store(v)
-	c.retire(next)
-	c.nodes.byName = next
+	for name, m := range c.members {
+		if _, stays := next[name]; !stays {
+			c.wg.Go(func() { c.dismiss(ctx, m.node) })
+		}
+	}
+	c.members = next
 	return nil
 }
 
-// retire lets the nodes go that are not in next.
-func (c *Client) retire(next map[string]member) {
-	for name, m := range c.nodes.byName {
-		if _, stays := next[name]; !stays {
-			c.nodes.leaving[m.node] = time.AfterFunc(c.cfg.grace(), func() { c.dismiss(m.node) })
-		}
+// dismiss closes a node that has left the view.
+func (c *Client) dismiss(ctx context.Context, n *pool.Node) {
+	timer := time.NewTimer(c.cfg.grace())
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-}
-
-func (c *Client) dismiss(n *pool.Node) {
 	n.Close()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	delete(c.nodes.leaving, n)
 }
 
-// grace is longer than a request can be under way at one node.
+// grace is longer than a write that found a node in the view can be under way: it makes two tries, at the home and at the
+// other replicas. A read that fails over may take longer, and goes on at the nodes that are left.
 func (c *config) grace() time.Duration {
-	return 2 * max(c.node.Timeout, pool.DefaultTimeout)
+	return 4 * max(c.node.Timeout, pool.DefaultTimeout)
 }
 
 func (c *config) newNode(addr string) *pool.Node {

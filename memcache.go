@@ -2,7 +2,6 @@ package memcache
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -16,11 +15,11 @@ type Client struct {
 	cfg  config
 	view atomic.Pointer[view]
 
-	mu     sync.Mutex // guards the walk from one view to the next
-	nodes  nodeSet
-	closed bool
-	stop   context.CancelFunc
-	wg     sync.WaitGroup
+	mu      sync.Mutex        // guards the walk from one view to the next
+	members map[string]member // of the view, by name
+	closed  bool
+	stop    context.CancelFunc
+	wg      sync.WaitGroup // of the goroutine that resolves names, and of the nodes that have left
 }
 
 // New validates opts and returns a client. Nodes are dialed when first needed; only names given as "dns+name:port" are
@@ -45,11 +44,10 @@ func (c *Client) Close() error {
 	c.mu.Lock()
 	c.closed = true
 	c.view.Store(closedView)
-	nodes := c.nodes.all()
 	c.mu.Unlock()
 	c.stop()
-	for _, n := range nodes {
-		n.Close()
+	for _, m := range c.members { // nobody changes it any more
+		m.node.Close()
 	}
 	c.wg.Wait()
 	return nil
@@ -57,8 +55,9 @@ func (c *Client) Close() error {
 
 // request is an op with the batch of one that it travels in.
 type request struct {
-	op  route.Op
-	ops [1]*route.Op
+	op     route.Op
+	ops    [1]*route.Op
+	digits [20]byte // where Increment and Decrement get their number
 }
 
 var requests = sync.Pool{New: func() any {
@@ -77,7 +76,7 @@ func (c *Client) newRequest(command protocol.Command, key string, flags protocol
 func (c *Client) prepare(op *route.Op, command protocol.Command, key string, flags protocol.MetaFlags) {
 	op.Request = protocol.Request{Command: command, Key: key, Meta: flags}
 	op.Hash = route.HashKey(key)
-	if c.cfg.binaryKeys && errors.Is(protocol.CheckKey(key), protocol.ErrKeyBytes) {
+	if c.cfg.binaryKeys && protocol.CheckKey(key) != nil {
 		op.Request.Meta |= protocol.BinaryKey
 	}
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"maps"
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nohop/memcache/pool"
@@ -91,7 +91,8 @@ func WithReplicated() Option {
 	return func(c *config) error { return c.setTopology(replicated) }
 }
 
-// WithSharded has each key live on its home and replicas-1 more nodes. The default is one replica: the home alone.
+// WithSharded has each key live on its home and replicas-1 more nodes, on all nodes if there are fewer. The default is one
+// replica: the home alone.
 func WithSharded(replicas int) Option {
 	return func(c *config) error {
 		if replicas < 1 {
@@ -136,11 +137,11 @@ func WithTimeout(d time.Duration) Option {
 // servers, as written there. Every process that uses the key needs the same rule.
 func WithRule(key string, nodes ...string) Option {
 	return func(c *config) error {
-		if len(nodes) == 0 || slices.Contains(nodes, "") {
+		if len(nodes) == 0 {
 			return badOption("a rule needs nodes")
 		}
-		if err := protocol.CheckBinaryKey(key); err != nil && protocol.CheckKey(key) != nil {
-			return fmt.Errorf("%w: rule: %w", ErrBadOption, err)
+		if _, ok := c.rules[key]; ok {
+			return badOption("two rules for one key")
 		}
 		c.rules[key] = slices.Clone(nodes)
 		return nil
@@ -187,6 +188,10 @@ func WithTLS(cfg *tls.Config) Option {
 // the password travels as it is, and a server without "-Y" would store it as a value.
 func WithAuth(username, password string) Option {
 	return func(c *config) error {
+		login := protocol.Request{Command: protocol.Auth, Value: []byte(username + " " + password)}
+		if err := protocol.Check(&login); err != nil || strings.Contains(username, " ") {
+			return badOption("user name or password is empty, too long, or has bytes that cannot be sent")
+		}
 		c.node.Username, c.node.Password = username, password
 		return nil
 	}
@@ -213,6 +218,9 @@ func WithTextProtocol() Option {
 // On an error or an empty answer the last good list stays.
 func WithResolver(r Resolver, interval time.Duration) Option {
 	return func(c *config) error {
+		if r == nil {
+			return badOption("no resolver")
+		}
 		c.resolver, c.interval = r, interval
 		return positive("interval", interval)
 	}
@@ -236,15 +244,15 @@ func (c *config) setTopology(t topology) error {
 }
 
 func (c *config) addServers(zone string, addrs []string) error {
-	i := slices.IndexFunc(c.groups, func(g group) bool { return g.zone == zone })
-	if i < 0 {
-		i = len(c.groups)
-		c.groups = append(c.groups, group{zone: zone})
-	}
 	for _, addr := range addrs {
 		server, err := normalize(addr)
 		if err != nil {
 			return err
+		}
+		i := slices.IndexFunc(c.groups, func(g group) bool { return g.zone == zone })
+		if i < 0 {
+			i = len(c.groups)
+			c.groups = append(c.groups, group{zone: zone})
 		}
 		c.groups[i].servers = append(c.groups[i].servers, server)
 	}
@@ -267,5 +275,47 @@ func (c *config) validate() error {
 			seen[s] = true
 		}
 	}
-	return c.normalizeRules(maps.Keys(c.rules))
+	for key, nodes := range c.rules {
+		if err := c.validateRule(key, nodes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validateRule checks a rule and writes its nodes as the servers are written.
+func (c *config) validateRule(key string, nodes []string) error {
+	check := protocol.CheckKey
+	if c.binaryKeys && check(key) != nil {
+		check = protocol.CheckBinaryKey
+	}
+	if err := check(key); err != nil {
+		return fmt.Errorf("%w: rule: %w", ErrBadOption, err)
+	}
+	for i, name := range nodes {
+		server, err := normalize(name)
+		if err != nil {
+			return err
+		}
+		if !c.mayName(server) {
+			return badOption("a rule names a node that is no server: " + name)
+		}
+		if slices.Contains(nodes[:i], server) {
+			return badOption("a rule names a node twice: " + name)
+		}
+		nodes[i] = server
+	}
+	return nil
+}
+
+// mayName reports whether server is one of the servers, or may become one because names are resolved.
+func (c *config) mayName(server string) bool {
+	for _, g := range c.groups {
+		for _, s := range g.servers {
+			if s == server || strings.HasPrefix(s, dnsPrefix) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -94,7 +94,7 @@ func (c *config) zones(members []member) (route.Placement, error) {
 		}
 		zones = append(zones, route.Member{Route: route.Hash(slots), Name: g.zone})
 	}
-	return route.Zones(zones, c.local)
+	return route.Zones(zones, c.localZone(members))
 }
 
 func routeMembers(members []member) []route.Member {
@@ -115,6 +115,16 @@ func (c *config) localNode(members []member) string {
 	return ""
 }
 
+// localZone returns the zone that WithLocal means, or the zone of the node that it means, "" if it is not there.
+func (c *config) localZone(members []member) string {
+	for _, m := range members {
+		if c.local != "" && (c.local == m.zone || sameNode(c.local, m.node.Name())) {
+			return m.zone
+		}
+	}
+	return ""
+}
+
 // overridden puts the rules before placement. A rule whose nodes are not all there does not apply: where the others
 // stand is not known, so the key stays where placement has it.
 func (c *config) overridden(p route.Placement, members []member) route.Placement {
@@ -128,15 +138,33 @@ func (c *config) overridden(p route.Placement, members []member) route.Placement
 }
 
 func (c *config) ruleReplicas(names []string, members []member) (r route.Replicas, ok bool) {
+	zone, nearest := c.localZone(members), far
 	for i, name := range names {
 		at := slices.IndexFunc(members, func(m member) bool { return m.node.Name() == name })
 		if at < 0 {
 			return r, false
 		}
 		r.All = append(r.All, members[at].node)
-		if c.local != "" && (sameNode(c.local, name) || members[at].zone == c.local) {
-			r.Read = i
+		if d := c.distance(members[at], zone); d < nearest {
+			r.Read, nearest = i, d
 		}
 	}
 	return r, true
+}
+
+// The distances of a node: WithLocal means it, or its zone, or neither.
+const (
+	own = iota
+	inZone
+	far
+)
+
+func (c *config) distance(m member, localZone string) int {
+	switch {
+	case c.local != "" && sameNode(c.local, m.node.Name()):
+		return own
+	case localZone != "" && m.zone == localZone:
+		return inZone
+	}
+	return far
 }

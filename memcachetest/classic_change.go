@@ -58,7 +58,7 @@ func (c *conn) touch(w words) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it := s.fetch(w.list[1])
-	s.count.countTouch(it != nil)
+	s.count.countTouch(it)
 	if it == nil {
 		c.say("NOT_FOUND")
 		return

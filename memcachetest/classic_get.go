@@ -27,7 +27,7 @@ func (c *conn) get(w words, r getRequest) {
 	for keys := w.list[1:]; ; keys = w.list {
 		for _, key := range keys {
 			if len(key) > maxKeyLen {
-				c.out.drop()
+				c.dropQueue()
 				c.say("CLIENT_ERROR bad command line format")
 				return
 			}
@@ -47,11 +47,11 @@ func (c *conn) getOne(key []byte, r getRequest) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	it := s.fetch(key)
-	c.process.prefixes.countGet(key, it != nil)
+	c.process.prefixes.countGet(key, it)
 	if r.touch {
-		s.count.countTouch(it != nil)
+		s.count.countTouch(it)
 	} else {
-		s.count.countGet(it != nil)
+		s.count.countGet(it)
 	}
 	if it == nil {
 		return
@@ -59,14 +59,14 @@ func (c *conn) getOne(key []byte, r getRequest) {
 	if r.touch {
 		it.exptime = r.exptime
 	}
-	c.out.buf = appendValue(c.out.buf, it, r.withCAS)
+	c.out.buf = r.appendValue(c.out.buf, it)
 }
 
-func appendValue(b []byte, it *item, withCAS bool) []byte {
+func (r getRequest) appendValue(b []byte, it *item) []byte {
 	b = append(append(b, "VALUE "...), it.key...)
 	b = strconv.AppendUint(append(b, ' '), uint64(it.flags), 10)
 	b = strconv.AppendInt(append(b, ' '), int64(len(it.value)), 10)
-	if withCAS {
+	if r.withCAS {
 		b = strconv.AppendUint(append(b, ' '), it.cas, 10)
 	}
 	b = append(append(b, "\r\n"...), it.value...)

@@ -30,7 +30,10 @@ func (c *conn) update(w words, mode storeMode) {
 		return
 	}
 	c.process.prefixes.countSet(w.list[1])
-	if refused := c.refuse(r.item, length, mode == modeSet); refused != refusedNot {
+	if refused := c.refuse(r.item, length); refused != refusedNot {
+		if mode == modeSet && refused != refusedReading {
+			c.dropOld(r.item.key)
+		}
 		c.say(string(refused))
 		c.skipBlock(length)
 		return
@@ -72,30 +75,34 @@ const (
 	refusedReading  refusal = "SERVER_ERROR Out of memory during read"
 )
 
-// refuse finds memory for an item before its data block is read. If there is
-// none, the old value of the key must not survive a set: dropOld.
-func (c *conn) refuse(it *item, length int, dropOld bool) refusal {
+// refuse finds memory for an item before its data block is read. It says why
+// there is none.
+func (c *conn) refuse(it *item, length int) refusal {
 	s := c.process.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	why := refusedNot
-	switch {
-	case !s.fits(len(it.key), it.flags, length):
+	if !s.fits(len(it.key), it.flags, length) {
 		s.count.TooLarge++
-		why = refusedTooLarge
-	case s.reserve(len(it.key), it.flags, length):
-		return refusedNot
-	case chunked(itemSize(len(it.key), it.flags, length, !s.limits.noCAS)):
-		s.count.NoMemory++
-		return refusedReading
-	default:
-		s.count.NoMemory++
-		why = refusedNoMemory
+		return refusedTooLarge
 	}
-	if old := s.peek([]byte(it.key)); old != nil && dropOld {
+	if s.reserve(len(it.key), it.flags, length) {
+		return refusedNot
+	}
+	s.count.NoMemory++
+	if chunked(s.limits.itemSize(len(it.key), it.flags, length)) {
+		return refusedReading
+	}
+	return refusedNoMemory
+}
+
+// dropOld removes a key whose new value was refused: it would be out of date.
+func (c *conn) dropOld(key string) {
+	s := c.process.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.peek([]byte(key)); old != nil {
 		s.unlink(old)
 	}
-	return why
 }
 
 // receive reads the data block of the given length into the item. It returns

@@ -52,7 +52,6 @@ func (c *conn) serve() {
 		c.step()
 	}
 	c.finish()
-	c.releasePins()
 	c.net.Close()
 }
 
@@ -60,7 +59,7 @@ func (c *conn) serve() {
 // the queue, but not what it had sent before.
 func (c *conn) finish() {
 	if c.err != nil {
-		c.out.drop()
+		c.dropQueue()
 		c.err = nil
 	}
 	c.flush()
@@ -97,7 +96,7 @@ func (c *conn) step() {
 // abort ends the connection as memcached ends one that sends junk: what it had
 // sent stays sent, queued replies are lost.
 func (c *conn) abort() {
-	c.out.drop()
+	c.dropQueue()
 	c.closing = true
 }
 
@@ -160,6 +159,12 @@ func (c *conn) put(b []byte) error {
 	n, err := c.net.Write(b)
 	c.process.bytesWritten.Add(int64(n))
 	return err
+}
+
+// dropQueue throws the queued replies away with what they hold.
+func (c *conn) dropQueue() {
+	c.out.drop()
+	c.releasePins()
 }
 
 // pin marks an item as held by the reply under work. It needs the store lock.

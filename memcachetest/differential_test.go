@@ -47,6 +47,20 @@ func TestDifferential(t *testing.T) {
 	}
 }
 
+// TestTooLongKeyLosesTheQueue shows how many replies memcached has sent when a
+// get with a too long key throws away the rest: it sends after 21 commands, and
+// after each 20 more.
+func TestTooLongKeyLosesTheQueue(t *testing.T) {
+	real := dialTCP(t, realnode.Start(t).Addr)
+	server := NewServer()
+	t.Cleanup(server.Close)
+	fake := dialTCP(t, server.Addr())
+	for n := range 70 {
+		batch := []byte(strings.Repeat("mg a k\r\n", n) + "get " + strings.Repeat("k", 251) + "\r\n" + lastCommands)
+		require.Equal(t, exchange(real, batch), exchange(fake, batch), "after %d commands", n)
+	}
+}
+
 func dialTCP(t *testing.T, addr string) net.Conn {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)

@@ -107,7 +107,7 @@ func DuplicateReply(n int) Fault {
 }
 
 // SwapReplies holds reply n back and sends it behind reply n+1, however long
-// that takes to come.
+// that takes to come. After Heal a reply still held goes out with the next one.
 func SwapReplies(n int) Fault {
 	return Fault{kind: faultSwap, text: fmt.Sprintf("SwapReplies(%d)", n), at: positive(n)}
 }

@@ -42,9 +42,9 @@ func (p *faultPlan) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.faults, p.next = nil, nil
+	p.version.Add(1) // before whoever waits for healed looks at it
 	close(p.healed)
 	p.healed = make(chan struct{})
-	p.version.Add(1)
 }
 
 func (p *faultPlan) refuses() bool {

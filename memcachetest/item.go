@@ -48,12 +48,12 @@ func (it *item) bump(now uint32) {
 }
 
 // itemSize is what an item takes in memory, as the command "me" shows it.
-func itemSize(keyLen int, flags uint32, valueLen int, casEnabled bool) int {
+func (l limits) itemSize(keyLen int, flags uint32, valueLen int) int {
 	n := itemHeaderSize + keyLen + 1 + valueLen + len("\r\n")
 	if flags != 0 {
 		n += flagsSize
 	}
-	if casEnabled {
+	if !l.noCAS {
 		n += casSize
 	}
 	return n

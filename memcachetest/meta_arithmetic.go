@@ -8,11 +8,11 @@ func (c *conn) metaArithmetic(w words) {
 		c.say("ERROR")
 		return
 	}
-	f, key, ok := c.parseMetaChange(w)
+	r, ok := c.parseMetaChange(w)
 	if !ok {
 		return
 	}
-	decrease, ok := deltaMode(f.mode)
+	decrease, ok := deltaMode(r.mode)
 	if !ok {
 		c.fail("CLIENT_ERROR invalid mode for ma M token")
 		return
@@ -20,11 +20,7 @@ func (c *conn) metaArithmetic(w words) {
 	s := c.process.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := deltaRequest{key: key, decrease: decrease, delta: f.delta, cas: f.cas}
-	if s.limits.noCAS {
-		r.cas = min(r.cas, 0)
-	}
-	c.metaDelta(r, f, w.list[2:])
+	c.metaDelta(deltaRequest{key: r.key, decrease: decrease, delta: r.delta, cas: r.cas}, r)
 }
 
 func deltaMode(mode byte) (decrease, ok bool) {
@@ -37,83 +33,80 @@ func deltaMode(mode byte) (decrease, ok bool) {
 	return false, false
 }
 
-func (c *conn) metaDelta(r deltaRequest, f metaFlags, flags [][]byte) {
-	s := c.process.store
-	result, n, it := s.delta(r)
+func (c *conn) metaDelta(d deltaRequest, r *metaRequest) {
+	result, n, it := c.process.store.delta(d)
 	switch result {
 	case deltaNonNumeric:
 		c.fail(nonNumeric)
 	case deltaNoMemory:
 		c.fail("SERVER_ERROR out of memory")
 	case deltaMismatch:
-		c.metaDeltaMiss("EX", r.key, f, flags)
+		c.metaDeltaMiss("EX", r)
 	case deltaOK:
-		c.metaDeltaHit(it, n, f, flags, false)
+		c.metaDeltaHit(it, n, r)
 		if c.noreply {
 			c.out.reset()
 		}
 	case deltaNotFound:
-		c.metaDeltaVivify(r, f, flags)
+		c.metaDeltaVivify(d, r)
 	}
 }
 
 // metaDeltaVivify answers for a key that does not exist: N creates it with the
 // initial value J, and then q does not silence the reply.
-func (c *conn) metaDeltaVivify(r deltaRequest, f metaFlags, flags [][]byte) {
+func (c *conn) metaDeltaVivify(d deltaRequest, r *metaRequest) {
 	s := c.process.store
-	if !f.vivify {
-		s.countDeltaMiss(r)
-		c.metaDeltaMiss("NF", r.key, f, flags)
+	if !r.vivify {
+		s.countDeltaMiss(d)
+		c.metaDeltaMiss("NF", r)
 		return
 	}
-	value := strconv.AppendUint(nil, f.initial, 10)
+	value := strconv.AppendUint(nil, r.initial, 10)
 	if !s.reserve(len(r.key), 0, len(value)) {
 		c.fail("SERVER_ERROR Out of memory allocating new item")
 		return
 	}
 	it := &item{key: string(r.key), value: value}
 	s.link(it)
-	c.metaDeltaHit(it, f.initial, f, flags, true)
+	r.created = true
+	c.metaDeltaHit(it, r.initial, r)
 }
 
-func (c *conn) metaDeltaMiss(status string, key []byte, f metaFlags, flags [][]byte) {
+func (c *conn) metaDeltaMiss(status string, r *metaRequest) {
 	c.out.buf = append(c.out.buf, status...)
-	if !c.appendRequestFlags(key, flags, f) {
+	if !c.appendRequestFlags(r) {
 		c.fail(opaqueTooLong)
 		return
 	}
 	c.endLine()
 }
 
-func (c *conn) metaDeltaHit(it *item, n uint64, f metaFlags, flags [][]byte, created bool) {
+func (c *conn) metaDeltaHit(it *item, n uint64, r *metaRequest) {
 	number := strconv.AppendUint(nil, n, 10)
-	if f.value {
-		c.out.buf = strconv.AppendInt(append(c.out.buf, "VA "...), int64(len(number)), 10)
-	} else {
-		c.out.buf = append(c.out.buf, "HD"...)
-	}
-	if !c.appendDeltaFlags(it, f, flags, created) {
+	c.appendStatus(len(number), r)
+	if !c.appendDeltaFlags(it, r) {
 		c.fail(opaqueTooLong)
 		return
 	}
 	c.endLine()
-	if f.value {
+	if r.value {
 		c.out.buf = append(append(c.out.buf, number...), "\r\n"...)
 	}
 }
 
-func (c *conn) appendDeltaFlags(it *item, f metaFlags, flags [][]byte, created bool) bool {
-	for _, flag := range flags {
+// appendDeltaFlags acts on the flags in order, like appendItemFlags.
+func (c *conn) appendDeltaFlags(it *item, r *metaRequest) bool {
+	for _, flag := range r.flags {
 		switch flag[0] {
 		case 'c':
 			c.appendNumber('c', it.cas)
 		case 't':
 			c.appendTTL(it, c.process.clock.now())
 		case 'T':
-			it.exptime = f.exptime
+			it.exptime = r.exptime
 		case 'N':
-			if created {
-				it.exptime = f.vivifyExptime
+			if r.created {
+				it.exptime = r.vivifyExptime
 			}
 		case 'O':
 			if len(flag) > maxOpaqueLen {
@@ -121,7 +114,7 @@ func (c *conn) appendDeltaFlags(it *item, f metaFlags, flags [][]byte, created b
 			}
 			c.appendFlag(flag)
 		case 'k':
-			c.appendKey(it.key, f.binaryKey)
+			c.appendKey(it.key, r.keyMark)
 		}
 	}
 	return true

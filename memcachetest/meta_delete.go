@@ -7,57 +7,57 @@ func (c *conn) metaDelete(w words) {
 		c.say("ERROR")
 		return
 	}
-	f, key, ok := c.parseMetaChange(w)
+	r, ok := c.parseMetaChange(w)
 	if !ok {
 		return
 	}
-	if !opaqueFits(w.list[2:]) {
+	if !r.opaqueFits() {
 		c.fail(opaqueTooLong)
 		return
 	}
 	s := c.process.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := s.metaDelete(key, f)
+	status := s.metaDelete(r)
 	if status == "HD" && c.noreply {
 		return
 	}
 	c.out.buf = append(c.out.buf, status...)
-	c.appendRequestFlags(key, w.list[2:], f)
+	c.appendRequestFlags(r)
 	c.endLine()
 }
 
 // parseMetaChange reads the line of md and ma, which report every wrong flag
 // in the same words. It returns false after an error, which it has answered.
-func (c *conn) parseMetaChange(w words) (f metaFlags, key []byte, ok bool) {
+func (c *conn) parseMetaChange(w words) (r *metaRequest, ok bool) {
 	switch {
 	case len(w.list[1]) > maxKeyLen:
 		c.say(badFormat)
-		return f, nil, false
+		return nil, false
 	case len(w.list) > maxMetaWords:
 		c.say("CLIENT_ERROR options flags too long")
-		return f, nil, false
+		return nil, false
 	}
-	f, key, why := c.parseMetaFlags(w.list[1], w.list[2:])
+	r, why := c.parseMeta(w.list[1], w.list[2:])
 	if why != "" {
 		c.fail("CLIENT_ERROR invalid or duplicate flag")
-		return f, nil, false
+		return nil, false
 	}
-	c.noreply = f.quiet
-	return f, key, true
+	c.noreply = r.quiet
+	return r, true
 }
 
-func (s *store) metaDelete(key []byte, f metaFlags) string {
-	it := s.peek(key)
+func (s *store) metaDelete(r *metaRequest) string {
+	it := s.peek(r.key)
 	switch {
 	case it == nil:
 		s.count.DeleteMisses++
 		return "NF"
-	case f.hasCAS && f.cas != it.cas:
+	case r.hasCAS && r.cas != it.cas:
 		s.count.DeleteMisses++
 		return "EX"
-	case f.stale:
-		s.invalidate(it, f)
+	case r.stale:
+		s.invalidate(it, r)
 		return "HD"
 	}
 	s.count.DeleteHits++
@@ -66,9 +66,9 @@ func (s *store) metaDelete(key []byte, f metaFlags) string {
 }
 
 // invalidate marks an item stale. The next reader may win the lease again.
-func (s *store) invalidate(it *item, f metaFlags) {
-	if f.newTTL {
-		it.exptime = f.exptime
+func (s *store) invalidate(it *item, r *metaRequest) {
+	if r.newTTL {
+		it.exptime = r.exptime
 	}
 	it.mark |= markStale
 	it.mark &^= markTokenSent

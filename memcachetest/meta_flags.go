@@ -1,5 +1,10 @@
 package memcachetest
 
+import (
+	"cmp"
+	"strings"
+)
+
 // Limits of memcached 1.6.18's meta commands (proto_text.c).
 const (
 	maxMetaWords = 19 // command, key and flags
@@ -11,18 +16,21 @@ const (
 	opaqueTooLong = "CLIENT_ERROR opaque token too long"
 )
 
-// metaFlags are the flags of a meta command that matter before its reply is
-// built. The reply walks over the words again, in their order.
-type metaFlags struct {
-	binaryKey bool
-	noUpdate  bool
-	value     bool
-	vivify    bool
-	stale     bool
-	quiet     bool
-	hasCAS    bool
-	newTTL    bool
-	mode      byte // 0 if absent
+// metaRequest is a meta command: its flags in order, as the reply repeats them,
+// and what they ask for.
+type metaRequest struct {
+	key   []byte   // decoded if b is among the flags
+	flags [][]byte // as they came
+
+	keyMark  itemMark // markBinaryKey with b
+	noUpdate bool
+	value    bool
+	vivify   bool
+	stale    bool
+	quiet    bool
+	hasCAS   bool
+	newTTL   bool
+	mode     byte // 0 if absent
 
 	exptime        uint32 // T
 	vivifyExptime  uint32 // N
@@ -34,69 +42,74 @@ type metaFlags struct {
 
 	failed bool
 	why    string // the error line; the last error wins
+
+	bumpLate bool // the read counts only once the reply is complete
+
+	created bool // the command has created the item
+	won     bool // the caller owns the right to fill the item
 }
 
-// parseMetaFlags reads the flag words. key is decoded if one of them is b. The
-// error is "" or the line memcached answers.
-func (c *conn) parseMetaFlags(key []byte, flags [][]byte) (f metaFlags, decoded []byte, why string) {
-	f = metaFlags{delta: 1, why: badFormat}
+// parseMeta reads the flags of a meta command. The error is "" or the line
+// memcached answers.
+func (c *conn) parseMeta(key []byte, flags [][]byte) (r *metaRequest, why string) {
+	r = &metaRequest{key: key, flags: flags, delta: 1, why: badFormat}
 	var seen [127]bool
 	for _, word := range flags {
 		letter := word[0]
 		if letter >= 127 || seen[letter] {
-			return f, key, "CLIENT_ERROR duplicate flag"
+			return r, "CLIENT_ERROR duplicate flag"
 		}
 		seen[letter] = true
-		if letter == 'b' {
-			key = f.decode(key)
-			continue
-		}
-		if !f.parse(c.process.clock, letter, word[1:]) {
-			return f, key, "CLIENT_ERROR invalid flag"
+		if !r.parse(c.process.clock, letter, word[1:]) {
+			return r, "CLIENT_ERROR invalid flag"
 		}
 	}
-	if f.failed {
-		return f, key, f.why
+	if r.failed {
+		return r, r.why
 	}
-	return f, key, ""
+	return r, ""
 }
 
-func (f *metaFlags) decode(key []byte) []byte {
-	f.binaryKey = true
-	decoded := decodeKey(key)
-	if decoded == nil {
-		f.reject("CLIENT_ERROR error decoding key")
-	}
-	return decoded
+func (r *metaRequest) reject(why string) {
+	r.failed = true
+	r.why = why
 }
 
-func (f *metaFlags) reject(why string) {
-	f.failed = true
-	f.why = why
+// opaqueFits reports whether the flag O, if there, is short enough to repeat.
+func (r *metaRequest) opaqueFits() bool {
+	for _, flag := range r.flags {
+		if flag[0] == 'O' && len(flag) > maxOpaqueLen {
+			return false
+		}
+	}
+	return true
 }
 
 // parse notes one flag. It returns false for a letter that memcached does not know.
-func (f *metaFlags) parse(clock *clock, letter byte, token []byte) bool {
+func (r *metaRequest) parse(clock *clock, letter byte, token []byte) bool {
+	r.bumpLate = r.bumpLate || strings.IndexByte("NTRlh", letter) >= 0
 	switch letter {
+	case 'b':
+		r.decodeKey()
 	case 'N':
-		f.vivify = true
-		f.moment(clock, token, &f.vivifyExptime)
+		r.vivify = true
+		r.moment(clock, token, &r.vivifyExptime)
 	case 'T':
-		f.newTTL = f.moment(clock, token, &f.exptime)
+		r.newTTL = r.moment(clock, token, &r.exptime)
 	case 'R':
-		f.moment(clock, token, &f.recacheExptime)
+		r.moment(clock, token, &r.recacheExptime)
 	case 'v':
-		f.value = true
+		r.value = true
 	case 'u':
-		f.noUpdate = true
+		r.noUpdate = true
 	case 'q':
-		f.quiet = true
+		r.quiet = true
 	case 'I':
-		f.stale = true
+		r.stale = true
 	case 'F', 'C', 'J', 'D':
-		f.number(letter, token)
+		r.number(letter, token)
 	case 'M':
-		f.setMode(token)
+		r.setMode(token)
 	case 'l', 'O', 'P', 'L', 'k', 's', 't', 'c', 'f', 'h':
 	default:
 		return false
@@ -104,44 +117,54 @@ func (f *metaFlags) parse(clock *clock, letter byte, token []byte) bool {
 	return true
 }
 
-func (f *metaFlags) moment(clock *clock, token []byte, dst *uint32) bool {
+func (r *metaRequest) decodeKey() {
+	r.keyMark = markBinaryKey
+	r.key = decodeKey(r.key)
+	if r.key == nil {
+		r.reject("CLIENT_ERROR error decoding key")
+	}
+}
+
+func (r *metaRequest) moment(clock *clock, token []byte, dst *uint32) bool {
 	exptime, ok := parseInt32(token)
 	if !ok {
-		f.reject(badToken)
+		r.reject(badToken)
 		return false
 	}
 	*dst = clock.moment(exptime)
 	return true
 }
 
-func (f *metaFlags) number(letter byte, token []byte) {
+// badNumbers are the errors of the flags with a number. F has none of its own.
+var badNumbers = map[byte]string{
+	'C': badToken,
+	'J': "CLIENT_ERROR invalid numeric initial value",
+	'D': "CLIENT_ERROR invalid numeric delta value",
+}
+
+func (r *metaRequest) number(letter byte, token []byte) {
 	n, ok := parseUint64(token)
-	switch letter {
-	case 'F': // no error line of its own
-		f.clientFlags = uint32(n)
-		f.failed = f.failed || !ok
-	case 'C':
-		f.cas, f.hasCAS = n, ok
-		f.rejectUnless(ok, badToken)
-	case 'J':
-		f.initial = n
-		f.rejectUnless(ok, "CLIENT_ERROR invalid numeric initial value")
-	case 'D':
-		f.delta = n
-		f.rejectUnless(ok, "CLIENT_ERROR invalid numeric delta value")
-	}
-}
-
-func (f *metaFlags) rejectUnless(ok bool, why string) {
 	if !ok {
-		f.reject(why)
-	}
-}
-
-func (f *metaFlags) setMode(token []byte) {
-	if len(token) != 1 {
-		f.reject("CLIENT_ERROR incorrect length for M token")
+		r.failed = true
+		r.why = cmp.Or(badNumbers[letter], r.why)
 		return
 	}
-	f.mode = token[0]
+	switch letter {
+	case 'F':
+		r.clientFlags = uint32(n)
+	case 'C':
+		r.cas, r.hasCAS = n, true
+	case 'J':
+		r.initial = n
+	case 'D':
+		r.delta = n
+	}
+}
+
+func (r *metaRequest) setMode(token []byte) {
+	if len(token) != 1 {
+		r.reject("CLIENT_ERROR incorrect length for M token")
+		return
+	}
+	r.mode = token[0]
 }

@@ -1,7 +1,5 @@
 package memcachetest
 
-import "strconv"
-
 // metaGet runs: mg <key> <flags>*.
 func (c *conn) metaGet(w words) {
 	switch {
@@ -15,41 +13,40 @@ func (c *conn) metaGet(w words) {
 		c.fail("CLIENT_ERROR options flags are too long")
 		return
 	}
-	flags := w.list[2:]
-	f, key, why := c.parseMetaFlags(w.list[1], flags)
+	r, why := c.parseMeta(w.list[1], w.list[2:])
 	if why != "" {
 		c.fail(why)
 		return
 	}
-	c.noreply = f.quiet
+	c.noreply = r.quiet
 	s := c.process.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	it, won := s.getOrVivify(key, f)
+	it := s.getOrVivify(r)
 	if it == nil {
-		c.metaMiss(key, flags, f)
+		c.metaMiss(r)
 		return
 	}
-	c.metaHit(it, flags, f, won)
+	c.metaHit(it, r)
 }
 
-// getOrVivify returns the item for a key. With the meta flag N it creates an
-// empty one on a miss, and then the second result is true: the caller owns the
-// right to fill it.
-func (s *store) getOrVivify(key []byte, f metaFlags) (it *item, created bool) {
-	it = s.peek(key)
-	if it != nil || !f.vivify || !s.reserve(len(key), 0, 0) {
-		return it, false
+// getOrVivify returns the item for the key. With the flag N it creates an empty
+// one on a miss.
+func (s *store) getOrVivify(r *metaRequest) *item {
+	it := s.peek(r.key)
+	if it != nil || !r.vivify || !s.reserve(len(r.key), 0, 0) {
+		return it
 	}
-	it = &item{key: string(key)}
+	it = &item{key: string(r.key)}
 	s.link(it)
-	return it, true
+	r.created = true
+	return it
 }
 
-func (c *conn) metaMiss(key []byte, flags [][]byte, f metaFlags) {
-	c.process.store.count.countGet(false)
+func (c *conn) metaMiss(r *metaRequest) {
+	c.process.store.count.countGet(nil)
 	c.out.buf = append(c.out.buf, "EN"...)
-	if !c.appendRequestFlags(key, flags, f) {
+	if !c.appendRequestFlags(r) {
 		c.fail(opaqueTooLong)
 		return
 	}
@@ -59,65 +56,70 @@ func (c *conn) metaMiss(key []byte, flags [][]byte, f metaFlags) {
 	}
 }
 
-func (c *conn) metaHit(it *item, flags [][]byte, f metaFlags, created bool) {
-	c.appendStatus(it, f)
-	won, ok := c.appendItemFlags(it, flags, f, created)
-	if !ok {
+func (c *conn) metaHit(it *item, r *metaRequest) {
+	if !r.bumpLate {
+		c.bumpFor(r, it)
+	}
+	c.appendStatus(len(it.value), r)
+	if !c.appendItemFlags(it, r) {
 		c.fail(opaqueTooLong)
 		return
 	}
-	c.appendLease(it, won)
+	c.appendLease(it, r)
 	c.endLine()
-	if f.value {
+	if r.value {
 		c.out.buf = append(append(c.out.buf, it.value...), "\r\n"...)
 	}
 	c.pin(it)
-	s := c.process.store
-	if !f.noUpdate {
-		s.bump(it)
+	if r.bumpLate {
+		c.bumpFor(r, it)
 	}
-	if f.newTTL {
-		s.count.countTouch(true)
+	if r.newTTL {
+		c.process.store.count.countTouch(it)
 		return
 	}
-	s.count.countGet(true)
+	c.process.store.count.countGet(it)
 }
 
-func (c *conn) appendStatus(it *item, f metaFlags) {
-	if !f.value {
-		c.out.buf = append(c.out.buf, "HD"...)
-		return
+// bumpFor counts the read as a use, unless the flag u forbids it. With flags
+// that show or change an item's times memcached does so after the reply, which
+// an opaque too long prevents.
+func (c *conn) bumpFor(r *metaRequest, it *item) {
+	if !r.noUpdate {
+		c.process.store.bump(it)
 	}
-	c.out.buf = strconv.AppendInt(append(c.out.buf, "VA "...), int64(len(it.value)), 10)
 }
 
-// appendItemFlags acts on the flags in the order given: what T changes, a
-// later t sees. It returns whether the caller won the lease; ok is false at an
-// opaque that is too long.
-func (c *conn) appendItemFlags(it *item, flags [][]byte, f metaFlags, created bool) (won, ok bool) {
-	for _, flag := range flags {
+// appendItemFlags acts on the flags in the order given: what T changes, a later
+// t sees. It returns false at an opaque that is too long.
+func (c *conn) appendItemFlags(it *item, r *metaRequest) bool {
+	for _, flag := range r.flags {
 		switch flag[0] {
 		case 'T':
-			it.exptime = f.exptime
+			it.exptime = r.exptime
 		case 'N':
-			if created {
-				it.exptime = f.vivifyExptime
-				won = true
+			if r.created {
+				it.exptime = r.vivifyExptime
+				r.won = true
 			}
 		case 'R':
-			if !created && !it.has(markTokenSent) && it.exptime != 0 && it.exptime < f.recacheExptime {
-				won = true
-			}
+			r.won = r.won || r.recaches(it)
 		case 'O':
 			if len(flag) > maxOpaqueLen {
-				return false, false
+				return false
 			}
 			c.appendFlag(flag)
 		default:
 			c.appendItemFlag(it, flag[0])
 		}
 	}
-	return won, true
+	return true
+}
+
+// recaches reports whether the flag R wins the lease: the item expires soon and
+// nobody has won it yet.
+func (r *metaRequest) recaches(it *item) bool {
+	return !r.created && !it.has(markTokenSent) && it.exptime != 0 && it.exptime < r.recacheExptime
 }
 
 // appendItemFlag appends what a flag without a token asks for.
@@ -141,21 +143,21 @@ func (c *conn) appendItemFlag(it *item, letter byte) {
 		}
 		c.appendNumber('h', fetched)
 	case 'k':
-		c.appendKey(it.key, it.has(markBinaryKey))
+		c.appendKey(it.key, it.mark)
 	}
 }
 
 // appendLease appends the flags Z, X and W: the lease is taken, the item is
 // stale, this caller is to refill it. The first reader of a stale item is.
-func (c *conn) appendLease(it *item, won bool) {
+func (c *conn) appendLease(it *item, r *metaRequest) {
 	if it.has(markTokenSent) {
 		c.out.buf = append(c.out.buf, " Z"...)
 	}
 	if it.has(markStale) {
 		c.out.buf = append(c.out.buf, " X"...)
-		won = won || !it.has(markTokenSent)
+		r.won = r.won || !it.has(markTokenSent)
 	}
-	if won {
+	if r.won {
 		c.out.buf = append(c.out.buf, " W"...)
 		it.mark |= markTokenSent
 	}

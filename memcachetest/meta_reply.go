@@ -11,10 +11,19 @@ func (c *conn) appendNumber(letter byte, n uint64) {
 	c.out.buf = strconv.AppendUint(append(c.out.buf, ' ', letter), n, 10)
 }
 
-// appendKey appends the flag k, and b after it if the key is shown in base64.
-func (c *conn) appendKey(key string, binary bool) {
+// appendStatus appends HD, or VA and the length if the value is wanted.
+func (c *conn) appendStatus(length int, r *metaRequest) {
+	if !r.value {
+		c.out.buf = append(c.out.buf, "HD"...)
+		return
+	}
+	c.out.buf = strconv.AppendInt(append(c.out.buf, "VA "...), int64(length), 10)
+}
+
+// appendKey appends the flag k, and b after it if markBinaryKey asks for base64.
+func (c *conn) appendKey(key string, mark itemMark) {
 	c.out.buf = append(c.out.buf, " k"...)
-	if !binary {
+	if mark&markBinaryKey == 0 {
 		c.out.buf = append(c.out.buf, key...)
 		return
 	}
@@ -34,8 +43,8 @@ func (c *conn) endLine() { c.out.buf = append(c.out.buf, "\r\n"...) }
 
 // appendRequestFlags appends what a reply without an item repeats: O and k.
 // It returns false at an opaque that is too long.
-func (c *conn) appendRequestFlags(key []byte, flags [][]byte, f metaFlags) bool {
-	for _, flag := range flags {
+func (c *conn) appendRequestFlags(r *metaRequest) bool {
+	for _, flag := range r.flags {
 		switch flag[0] {
 		case 'O':
 			if len(flag) > maxOpaqueLen {
@@ -43,7 +52,7 @@ func (c *conn) appendRequestFlags(key []byte, flags [][]byte, f metaFlags) bool 
 			}
 			c.appendFlag(flag)
 		case 'k':
-			c.appendKey(string(key), f.binaryKey)
+			c.appendKey(string(r.key), r.keyMark)
 		}
 	}
 	return true

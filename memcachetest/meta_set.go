@@ -20,21 +20,25 @@ func (c *conn) metaSet(w words) {
 		c.fail(why)
 		return
 	}
-	flags := w.list[3:]
-	r, f, why := c.parseMetaSet(w.list[1], flags)
+	r, why := c.parseMeta(w.list[1], w.list[3:])
+	if why == "" {
+		why = r.checkSet()
+	}
 	if why != "" {
 		c.fail(why)
 		c.skipBlock(length)
 		return
 	}
-	c.noreply = f.quiet
-	switch refused := c.refuse(r.item, length, true); refused {
+	c.noreply = r.quiet
+	store := c.newMetaStore(r)
+	switch refused := c.refuse(store.item, length); refused {
 	case refusedNot:
-		c.finishMetaSet(r, flags, length)
+		c.finishMetaSet(store, r, length)
 	case refusedReading:
 		c.say(string(refused))
 		c.skipBlock(length)
 	default:
+		c.dropOld(store.item.key)
 		c.fail(string(refused))
 		c.skipBlock(length)
 	}
@@ -54,69 +58,59 @@ func metaSetLength(w words) (length int, why string) {
 	return int(n), ""
 }
 
-func (c *conn) parseMetaSet(key []byte, flags [][]byte) (r storeRequest, f metaFlags, why string) {
-	f, key, why = c.parseMetaFlags(key, flags)
-	if why != "" {
-		return r, f, why
-	}
-	mode, ok := metaStoreMode(f)
+// checkSet returns the error line for flags that ms does not accept, or "".
+func (r *metaRequest) checkSet() string {
+	_, ok := r.storeMode()
 	switch {
 	case !ok:
-		return r, f, "CLIENT_ERROR invalid mode for ms M token"
-	case !opaqueFits(flags):
-		return r, f, opaqueTooLong
+		return "CLIENT_ERROR invalid mode for ms M token"
+	case !r.opaqueFits():
+		return opaqueTooLong
 	}
-	r = storeRequest{mode: mode, stale: f.stale && mode == modeCAS}
+	return ""
+}
+
+func (c *conn) newMetaStore(r *metaRequest) storeRequest {
+	mode, _ := r.storeMode()
+	store := storeRequest{mode: mode, stale: r.stale && mode == modeCAS}
 	if !c.process.store.limits.noCAS {
-		r.cas = f.cas
+		store.cas = r.cas
 	}
-	r.item = &item{key: string(key), flags: f.clientFlags, exptime: f.exptime}
-	if f.binaryKey {
-		r.item.mark |= markBinaryKey
-	}
-	return r, f, ""
+	store.item = &item{key: string(r.key), flags: r.clientFlags, exptime: r.exptime, mark: r.keyMark}
+	return store
 }
 
-func opaqueFits(flags [][]byte) bool {
-	for _, flag := range flags {
-		if flag[0] == 'O' && len(flag) > maxOpaqueLen {
-			return false
-		}
-	}
-	return true
-}
-
-// metaStoreMode reads the M flag. With C, set and replace become cas.
-func metaStoreMode(f metaFlags) (storeMode, bool) {
+// storeMode reads the M flag. With C, set and replace become cas.
+func (r *metaRequest) storeMode() (storeMode, bool) {
 	modes := map[byte]storeMode{
 		0: modeSet, 'S': modeSet, 'E': modeAdd, 'A': modeAppend, 'P': modePrepend, 'R': modeReplace,
 	}
-	mode, ok := modes[f.mode]
-	if f.hasCAS && (mode == modeSet || mode == modeReplace) {
+	mode, ok := modes[r.mode]
+	if r.hasCAS && (mode == modeSet || mode == modeReplace) {
 		mode = modeCAS
 	}
 	return mode, ok
 }
 
-func (c *conn) finishMetaSet(r storeRequest, flags [][]byte, length int) {
-	if !c.receive(r.item, length) {
+func (c *conn) finishMetaSet(request storeRequest, r *metaRequest, length int) {
+	if !c.receive(request.item, length) {
 		c.fail("CLIENT_ERROR bad data chunk")
 		return
 	}
 	s := c.process.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	result, it := s.store(r)
+	result, it := s.store(request)
 	if result == stored && c.noreply {
 		return
 	}
 	c.out.buf = append(c.out.buf, metaReplies[result]...)
-	for _, flag := range flags {
+	for _, flag := range r.flags {
 		switch flag[0] {
 		case 'O':
 			c.appendFlag(flag)
 		case 'k':
-			c.appendKey(r.item.key, r.item.has(markBinaryKey))
+			c.appendKey(string(r.key), r.keyMark)
 		case 'c':
 			c.appendNumber('c', casOf(it))
 		}

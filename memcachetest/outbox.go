@@ -43,13 +43,9 @@ func (o *outbox) commit() {
 	o.ends = o.ends[:0]
 }
 
-// sent empties the outbox after its committed part was written.
+// sent empties the outbox after all of it was committed and written.
 func (o *outbox) sent() {
-	rest := copy(o.buf, o.buf[o.committed:])
-	o.buf = o.buf[:rest]
-	for i := range o.ends {
-		o.ends[i] -= o.committed
-	}
+	o.buf = o.buf[:0]
 	o.committed = 0
 }
 

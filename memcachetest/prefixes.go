@@ -17,10 +17,11 @@ type prefixStats struct {
 
 type prefixCount struct{ gets, hits, sets, deletes int }
 
-func (p *prefixStats) countGet(key []byte, hit bool) {
+// countGet counts a get; found is nil for a miss.
+func (p *prefixStats) countGet(key []byte, found *item) {
 	p.count(key, func(n *prefixCount) {
 		n.gets++
-		if hit {
+		if found != nil {
 			n.hits++
 		}
 	})

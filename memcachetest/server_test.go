@@ -71,6 +71,18 @@ func TestKilledServerRefusesUntilStart(t *testing.T) {
 	})
 }
 
+func TestKilledServerKeepsItsPort(t *testing.T) {
+	s := NewServer()
+	defer s.Close()
+	addr, err := net.ResolveTCPAddr("tcp", s.Addr())
+	require.NoError(t, err)
+	s.Kill()
+	_, err = net.DialTCP("tcp", addr, addr) // a free port would connect to itself
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	s.Start()
+	connect(t, s).do("mn\r\n", "MN\r\n")
+}
+
 func TestPauseDelaysAndResumeAppliesAll(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, s *Server) {
 		open := connect(t, s)
@@ -360,4 +372,18 @@ func TestNewServerPanicsWithoutAPlaceToListen(t *testing.T) {
 	defer s.Close()
 	require.Panics(t, func() { NewServer(WithTCPAddr(s.Addr())) })
 	require.Panics(t, func() { NewServer(WithUnixSocket("/nonexistent/m.sock")) })
+}
+
+func TestCloseEndsAPausedServer(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *Server) {
+		c := connect(t, s)
+		c.do("mn\r\n", "MN\r\n")
+		s.Pause()
+		c.send("mn\r\n")
+		synctest.Wait()
+		s.Restart() // a new process is not paused
+		connect(t, s).do("mn\r\n", "MN\r\n")
+		s.Pause()
+		s.Close()
+	})
 }

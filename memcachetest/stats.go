@@ -43,18 +43,19 @@ type Stats struct {
 	Reclaimed  int // dead items that made room
 }
 
-func (s *Stats) countGet(hit bool) {
+// countGet counts one key asked for; found is nil for a miss.
+func (s *Stats) countGet(found *item) {
 	s.Gets++
-	if hit {
+	if found != nil {
 		s.GetHits++
 		return
 	}
 	s.GetMisses++
 }
 
-func (s *Stats) countTouch(hit bool) {
+func (s *Stats) countTouch(found *item) {
 	s.Touches++
-	if hit {
+	if found != nil {
 		s.TouchHits++
 		return
 	}

@@ -122,18 +122,18 @@ func (s *store) unlink(it *item) {
 }
 
 func (s *store) size(it *item) int {
-	return itemSize(len(it.key), it.flags, len(it.value), !s.limits.noCAS)
+	return s.limits.itemSize(len(it.key), it.flags, len(it.value))
 }
 
 // fits reports whether an item may be stored at all (memcached -I).
 func (s *store) fits(keyLen int, flags uint32, valueLen int) bool {
-	return itemSize(keyLen, flags, valueLen, !s.limits.noCAS) <= s.limits.maxItem
+	return s.limits.itemSize(keyLen, flags, valueLen) <= s.limits.maxItem
 }
 
 // reserve makes room for an item by evicting the least recently used ones. It
 // returns false if the store may not evict (memcached -M) or is too small.
 func (s *store) reserve(keyLen int, flags uint32, valueLen int) bool {
-	need := charge(itemSize(keyLen, flags, valueLen, !s.limits.noCAS))
+	need := charge(s.limits.itemSize(keyLen, flags, valueLen))
 	for s.used+need > s.limits.memory {
 		if s.limits.noEviction || s.lru.oldest == nil {
 			return false

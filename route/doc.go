@@ -11,7 +11,7 @@
 //   - AtHome has read-modify-writes take effect at the home and then clears the other replicas.
 //
 // Where several children work at once, they go through one helper (fanout.go): it starts all nodes first and only
-// then waits, so that no goroutine is needed for nodes.
+// then waits, so that nodes need no goroutine unless each gets many ops.
 //
 // Routes are immutable and safe for concurrent use. A change of nodes builds a new tree; requests under way finish on the
 // old one.

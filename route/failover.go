@@ -15,9 +15,9 @@ type failover struct{ placement Placement }
 // where the first to be read is not the home, its miss is asked again at the home, if that can answer: a
 // read-modify-write clears the replicas, and an eviction need not happen everywhere. If all fail, the error is that of
 // the last one. An op that no node could serve, or whose context has ended, does not move on.
-func Failover(p Placement) Route { return failover{p} }
+func Failover(p Placement) Route { return &failover{p} }
 
-func (f failover) Do(ctx context.Context, ops []*Op) {
+func (f *failover) Do(ctx context.Context, ops []*Op) {
 	f.ask(ctx, ops, 0)
 	f.askHomeAgain(ctx, ops)
 	for try := 1; ; try++ {
@@ -29,7 +29,7 @@ func (f failover) Do(ctx context.Context, ops []*Op) {
 }
 
 // ask sends each op to the replica that its try number stands for.
-func (f failover) ask(ctx context.Context, ops []*Op, try int) {
+func (f *failover) ask(ctx context.Context, ops []*Op, try int) {
 	if len(ops) == 1 {
 		replicas := f.placement.Replicas(ops[0])
 		resolve(replicas.nth(try), ops[0]).Do(ctx, ops)
@@ -45,7 +45,7 @@ func (f failover) ask(ctx context.Context, ops []*Op, try int) {
 
 // askHomeAgain asks the home of each op that another replica has answered with a miss. If the home cannot answer, the
 // miss stands.
-func (f failover) askHomeAgain(ctx context.Context, ops []*Op) {
+func (f *failover) askHomeAgain(ctx context.Context, ops []*Op) {
 	missed := filter(ops, func(op *Op) bool {
 		return op.Err == nil && op.Reply.Status == protocol.Miss && f.placement.Replicas(op).Read != 0
 	})
@@ -62,13 +62,13 @@ func (f failover) askHomeAgain(ctx context.Context, ops []*Op) {
 }
 
 // failed returns the ops that have failed and have a replica left for that try.
-func (f failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
+func (f *failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
 	return filter(ops, func(op *Op) bool {
 		return op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) && try < len(f.placement.Replicas(op).All)
 	})
 }
 
-// filter returns the ops that keep holds for. It allocates only if some do and some do not.
+// filter returns the ops that keep holds for. It does not allocate for a single op, or if keep holds for none.
 func filter(ops []*Op, keep func(*Op) bool) []*Op {
 	var kept []*Op
 	for i, op := range ops {
@@ -86,10 +86,11 @@ func filter(ops []*Op, keep func(*Op) bool) []*Op {
 	return kept
 }
 
-// isNodeFault reports whether a request failed because of the node, so that another one may serve it.
+// isNodeFault reports whether a request failed because of the node, so that another one may serve it. A node that was
+// closed is such a case: it has left the view while the request was on its way.
 func isNodeFault(err error) bool {
 	for _, own := range [...]error{
-		protocol.ErrMalformedKey, protocol.ErrInvalidRequest, protocol.ErrInvalidTTL, pool.ErrTooLarge, pool.ErrClosed,
+		protocol.ErrMalformedKey, protocol.ErrInvalidRequest, protocol.ErrInvalidTTL, pool.ErrTooLarge,
 	} {
 		if errors.Is(err, own) {
 			return false

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/nohop/memcache/pool"
@@ -18,6 +19,16 @@ type batch struct {
 type part struct {
 	route Route
 	ops   []*Op
+}
+
+// maxTogether is up to how many ops a node is served by the caller's own goroutine, after the nodes before it. More may
+// not fit on its connection at once, and then somebody must go on writing while another node is waited for.
+const maxTogether = 256
+
+// alone reports whether p needs a goroutine of its own.
+func (p part) alone() bool {
+	_, isNode := p.route.(*pool.Node)
+	return !isNode || len(p.ops) > maxTogether
 }
 
 var batches = sync.Pool{New: func() any { return &batch{index: make(map[Route]int)} }}
@@ -86,51 +97,38 @@ func (b *batch) open(r Route) int {
 
 // do serves all parts at once and returns when every op is settled.
 func (b *batch) do(ctx context.Context) {
-	switch {
-	case len(b.parts) == 1:
+	if len(b.parts) == 1 {
 		b.parts[0].route.Do(ctx, b.parts[0].ops)
-	case b.onlyNodes():
-		b.doNodes(ctx)
-	default:
-		b.doMixed(ctx)
+		return
 	}
-}
-
-func (b *batch) onlyNodes() bool {
-	for _, p := range b.parts {
-		if _, ok := p.route.(*pool.Node); !ok {
-			return false
-		}
+	if !slices.ContainsFunc(b.parts, part.alone) {
+		b.doTogether(ctx)
+		return
 	}
-	return true
-}
-
-// doNodes needs no goroutine: all nodes are begun, then all are written to, then each is waited for.
-func (b *batch) doNodes(ctx context.Context) {
-	b.eachNode(func(n *pool.Node, ops []*Op) { n.Begin(ctx, ops) })
-	b.eachNode(func(n *pool.Node, ops []*Op) { n.Flush(ops) })
-	b.eachNode(func(n *pool.Node, ops []*Op) { n.Wait(ctx, ops) })
-}
-
-// doMixed gives each route that is not a node a goroutine.
-func (b *batch) doMixed(ctx context.Context) {
 	var others errgroup.Group
 	for _, p := range b.parts {
-		if _, ok := p.route.(*pool.Node); !ok {
+		if p.alone() {
 			others.Go(func() error {
 				p.route.Do(ctx, p.ops)
 				return nil
 			})
 		}
 	}
-	b.doNodes(ctx)
+	b.doTogether(ctx)
 	_ = others.Wait() // always nil: errors are in the ops
+}
+
+// doTogether needs no goroutine: all nodes are begun, then all are written to, then each is waited for.
+func (b *batch) doTogether(ctx context.Context) {
+	b.eachNode(func(n *pool.Node, ops []*Op) { n.Begin(ctx, ops) })
+	b.eachNode(func(n *pool.Node, ops []*Op) { n.Flush(ops) })
+	b.eachNode(func(n *pool.Node, ops []*Op) { n.Wait(ctx, ops) })
 }
 
 func (b *batch) eachNode(f func(*pool.Node, []*Op)) {
 	for _, p := range b.parts {
-		if n, ok := p.route.(*pool.Node); ok {
-			f(n, p.ops)
+		if !p.alone() {
+			f(p.route.(*pool.Node), p.ops)
 		}
 	}
 }

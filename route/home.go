@@ -15,9 +15,9 @@ type atHome struct{ placement Placement }
 // replace, append, prepend, increment, decrement, compare-and-swap. Done at each replica they would leave different
 // values. If the home fails, its error is the op's and no replica takes its place; if only a clear fails, the error is a
 // *WriteError.
-func AtHome(p Placement) Route { return atHome{p} }
+func AtHome(p Placement) Route { return &atHome{p} }
 
-func (a atHome) Do(ctx context.Context, ops []*Op) {
+func (a *atHome) Do(ctx context.Context, ops []*Op) {
 	b := newBatch()
 	for _, op := range ops {
 		b.add(resolve(a.placement.Replicas(op).All[0], op), op)
@@ -28,21 +28,13 @@ func (a atHome) Do(ctx context.Context, ops []*Op) {
 }
 
 // clear deletes what the home has changed, or may have changed, at the other replicas.
-func (a atHome) clear(ctx context.Context, ops []*Op) {
-	var w *write
+func (a *atHome) clear(ctx context.Context, ops []*Op) {
+	w := newWrite()
+	defer w.free()
 	for _, op := range ops {
-		others := a.placement.Replicas(op).All[1:]
-		if len(others) == 0 || !mayHaveChanged(op) {
-			continue
+		if others := a.placement.Replicas(op).All[1:]; len(others) > 0 && mayHaveChanged(op) {
+			w.addClear(op, others)
 		}
-		if w == nil {
-			w = newWrite()
-			defer w.free()
-		}
-		w.addClear(op, others)
-	}
-	if w == nil {
-		return
 	}
 	w.do(ctx)
 	w.each(func(op *Op, copies []*Op) {
@@ -54,10 +46,9 @@ func (a atHome) clear(ctx context.Context, ops []*Op) {
 
 // addClear queues a plain delete of op's key for each of replicas.
 func (w *write) addClear(op *Op, replicas []Route) {
-	plain := *op
-	plain.Request = protocol.Request{Key: op.Request.Key, Meta: op.Request.Meta & protocol.BinaryKey}
-	w.add(&plain, replicas, protocol.Delete)
-	w.ops[len(w.ops)-1] = op
+	w.add(op, replicas, &protocol.Request{
+		Command: protocol.Delete, Key: op.Request.Key, Meta: op.Request.Meta & protocol.BinaryKey,
+	})
 }
 
 // clearError counts the home among those that acknowledged.

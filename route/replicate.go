@@ -10,11 +10,11 @@ import (
 // allSync writes every replica of a key.
 type allSync struct{ placement Placement }
 
-// AllSync sends each op to every replica of its key at once, waits for all, and combines their replies as combine.go says.
-// If a replica fails, the error is a *WriteError that tells what became of each.
-func AllSync(p Placement) Route { return allSync{p} }
+// AllSync sends each op, which must be a write, to every replica of its key at once, waits for all, and combines their
+// replies as combine.go says. If one of several replicas fails, the error is a *WriteError that tells what became of each.
+func AllSync(p Placement) Route { return &allSync{p} }
 
-func (a allSync) Do(ctx context.Context, ops []*Op) {
+func (a *allSync) Do(ctx context.Context, ops []*Op) {
 	if len(ops) == 1 {
 		if r := a.placement.Replicas(ops[0]).All; len(r) == 1 {
 			resolve(r[0], ops[0]).Do(ctx, ops)
@@ -24,7 +24,7 @@ func (a allSync) Do(ctx context.Context, ops []*Op) {
 	w := newWrite()
 	defer w.free()
 	for _, op := range ops {
-		w.add(op, a.placement.Replicas(op).All, op.Request.Command)
+		w.add(op, a.placement.Replicas(op).All, &op.Request)
 	}
 	w.do(ctx)
 	w.combine()
@@ -48,7 +48,7 @@ func newWrite() *write {
 }
 
 // maxKeptCopies bounds the ops that a write keeps for its next use.
-const maxKeptCopies = 64
+const maxKeptCopies = 256
 
 func (w *write) free() {
 	for _, c := range w.copies[:w.used] {
@@ -56,29 +56,30 @@ func (w *write) free() {
 	}
 	w.batch.free()
 	clear(w.ops)
-	*w = write{copies: w.copies[:min(len(w.copies), maxKeptCopies)], ops: w.ops[:0], ends: w.ends[:0]}
+	if len(w.copies) > maxKeptCopies {
+		w.copies = nil
+	}
+	*w = write{copies: w.copies, ops: w.ops[:0], ends: w.ends[:0]}
 	writes.Put(w)
 }
 
-// add queues a copy of op, with command c, for each of replicas.
-func (w *write) add(op *Op, replicas []Route, c protocol.Command) {
+// add queues what op asks of its replicas: request, for each of them.
+func (w *write) add(op *Op, replicas []Route, request *protocol.Request) {
 	w.ops = append(w.ops, op)
 	for _, r := range replicas {
-		sub := w.copy(op)
-		sub.Request.Command = c
+		sub := w.next()
+		sub.Request, sub.Hash, sub.Token = *request, op.Hash, op.Token
 		w.batch.add(resolve(r, sub), sub)
 	}
 	w.ends = append(w.ends, w.used)
 }
 
-func (w *write) copy(op *Op) *Op {
+func (w *write) next() *Op {
 	if w.used == len(w.copies) {
 		w.copies = append(w.copies, new(Op))
 	}
-	sub := w.copies[w.used]
 	w.used++
-	sub.Request, sub.Hash = op.Request, op.Hash
-	return sub
+	return w.copies[w.used-1]
 }
 
 func (w *write) do(ctx context.Context) { w.batch.do(ctx) }

@@ -11,6 +11,9 @@ type Op = pool.Op
 
 // Route serves ops. When Do returns, each op is settled: it has a reply, or an error in Err. Do returns by the time that
 // ctx ends, or its nodes' timeouts are over. *pool.Node is a Route.
+//
+// Ops of one batch that end at the same route travel together, so a Route must be comparable with ==; those of this
+// package are pointers.
 type Route interface {
 	Do(ctx context.Context, ops []*Op)
 }
@@ -47,10 +50,10 @@ func (r Replicas) nth(i int) Route {
 // fixed is the placement of every key on the same routes.
 type fixed struct{ replicas Replicas }
 
-// Fixed places every key on all of routes; the first is the home and is read first.
-func Fixed(routes ...Route) Placement { return fixed{Replicas{All: routes}} }
+// Fixed places every key on all of routes, of which there must be one at least; the first is the home and is read first.
+func Fixed(routes ...Route) Placement { return &fixed{Replicas{All: routes}} }
 
-func (f fixed) Replicas(*Op) Replicas { return f.replicas }
+func (f *fixed) Replicas(*Op) Replicas { return f.replicas }
 
 // resolve follows selectors down to the route that does something with op.
 func resolve(r Route, op *Op) Route {

@@ -11,8 +11,8 @@ type rule struct {
 	replicas Replicas
 }
 
-// NewRules returns base with the keys of rules placed on the replicas given for them. Without rules a look-up costs a
-// comparison with nil.
+// NewRules returns base with the keys of rules placed on the replicas given for them, each at least one route. Without
+// rules a look-up costs a comparison with nil.
 func NewRules(base Placement, rules map[string]Replicas) *Rules {
 	r := &Rules{base: base}
 	if len(rules) == 0 {

@@ -10,11 +10,11 @@ import (
 type hash struct{ placement Placement }
 
 // Hash sends each op to the home of its key and to no other replica. Its reply or error is the answer.
-func Hash(p Placement) Selector { return hash{p} }
+func Hash(p Placement) Selector { return &hash{p} }
 
-func (h hash) Select(op *Op) Route { return h.placement.Replicas(op).All[0] }
+func (h *hash) Select(op *Op) Route { return h.placement.Replicas(op).All[0] }
 
-func (h hash) Do(ctx context.Context, ops []*Op) { doSelected(ctx, h, ops) }
+func (h *hash) Do(ctx context.Context, ops []*Op) { doSelected(ctx, h, ops) }
 
 // CompareAndSwap stands for a Set with the Compare flag, where operations are told apart.
 const CompareAndSwap = protocol.Auth + 1
@@ -40,7 +40,7 @@ func (b *byOperation) Select(op *Op) Route {
 	if op.Request.Command == protocol.Set && op.Request.Has(protocol.Compare) {
 		return b.children[CompareAndSwap]
 	}
-	return b.children[op.Request.Command]
+	return b.children[min(op.Request.Command, CompareAndSwap)] // a command that does not exist is refused at the node
 }
 
 func (b *byOperation) Do(ctx context.Context, ops []*Op) { doSelected(ctx, b, ops) }

@@ -138,11 +138,10 @@ func orderID(order []int32) string {
 	return string(b)
 }
 
-// ranking scores members for slots.
+// ranking scores members, which are in the order of names, for slots.
 type ranking struct {
 	seeds   []uint64  // hash of each member's name
 	weights []float64 // nil if all are equal: then the hash alone decides
-	names   []string
 	scores  []float64
 	order   []int32
 }
@@ -155,7 +154,6 @@ func newRanking(members []Member) *ranking {
 		equal = equal && w == cmp.Or(members[0].Weight, 1)
 		r.seeds = append(r.seeds, xxhash.Sum64String(m.Name))
 		r.weights = append(r.weights, w)
-		r.names = append(r.names, m.Name)
 	}
 	if equal {
 		r.weights = nil
@@ -163,34 +161,31 @@ func newRanking(members []Member) *ranking {
 	return r
 }
 
-// top returns the indexes of the n members that score highest for slot, highest first; of equal scores the lower name
-// wins, so that the order of the list does not matter. The result is valid until the next call.
+// top returns the indexes of the n members that score highest for slot, highest first; of equal scores the first wins.
+// The result is valid until the next call.
 func (r *ranking) top(slot, n int) []int32 {
-	for i := range r.seeds {
-		r.scores[i] = r.score(i, slot)
-	}
 	best := r.order[:0]
 	for i := range r.seeds {
-		m := int32(i)
-		if len(best) == n && r.compare(m, best[n-1]) >= 0 {
-			continue
-		}
-		at, _ := slices.BinarySearchFunc(best, m, r.compare)
+		r.scores[i] = r.score(i, slot)
 		if len(best) == n {
+			if r.scores[i] <= r.scores[best[n-1]] { // nearly always
+				continue
+			}
 			best = best[:n-1]
 		}
-		best = slices.Insert(best, at, m)
+		at, _ := slices.BinarySearchFunc(best, int32(i), r.compare)
+		best = slices.Insert(best, at, int32(i))
 	}
 	return best
 }
 
 // compare orders members by falling score.
 func (r *ranking) compare(a, b int32) int {
-	return cmp.Or(cmp.Compare(r.scores[b], r.scores[a]), cmp.Compare(r.names[a], r.names[b]))
+	return cmp.Or(cmp.Compare(r.scores[b], r.scores[a]), cmp.Compare(a, b))
 }
 
 func (r *ranking) score(member, slot int) float64 {
-	u := float64(mix(r.seeds[member]^mix(uint64(slot)+1))>>11+1) / (1 << 53) // in (0, 1]
+	u := (float64(mix(r.seeds[member]^mix(uint64(slot)+1))>>12) + 0.5) / (1 << 52) // in (0, 1), neither end included
 	if r.weights == nil {
 		return u
 	}

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 
 	"github.com/nohop/memcache/protocol"
 )
@@ -11,18 +12,25 @@ type getAndTouch struct{ touch, read Route }
 
 // GetAndTouch serves get-and-touch where a key has several replicas: touch gets the op as a Touch first and, unless that
 // missed or failed, read gets it as a Get. With the native command the replicas that are not read would keep their
-// old exptime.
-func GetAndTouch(touch, read Route) Route { return getAndTouch{touch, read} }
+// old exptime. A touch that reached some of the replicas is good enough: the others lose the item sooner, which is a miss
+// and no stale value, and a node that is down must not keep the item from being read.
+func GetAndTouch(touch, read Route) Route { return &getAndTouch{touch, read} }
 
-func (g getAndTouch) Do(ctx context.Context, ops []*Op) {
+func (g *getAndTouch) Do(ctx context.Context, ops []*Op) {
 	become(ops, protocol.Touch, 0)
 	g.touch.Do(ctx, ops)
 	become(ops, protocol.Get, readFlags)
-	found := filter(ops, func(op *Op) bool { return op.Err == nil && op.Reply.Status == protocol.OK })
-	if len(found) > 0 {
+	if found := filter(ops, touched); len(found) > 0 {
 		g.read.Do(ctx, found)
 	}
 	become(ops, protocol.GetAndTouch, readFlags)
+}
+
+func touched(op *Op) bool {
+	if op.Err != nil {
+		return errors.Is(op.Err, ErrPartialWrite)
+	}
+	return op.Reply.Status == protocol.OK
 }
 
 // readFlags are what a plain read returns.

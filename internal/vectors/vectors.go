@@ -7,6 +7,7 @@
 package vectors
 
 import (
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"fmt"
@@ -189,8 +190,6 @@ func (t *text) appendString(data []byte, times int) error {
 		}
 		one = append(one, byte(r))
 	}
-	for range times {
-		*t = append(*t, one...)
-	}
+	*t = append(*t, bytes.Repeat(one, times)...)
 	return nil
 }

@@ -1,0 +1,5 @@
+package memcachetest_test
+
+import "testing"
+
+func TestExpiryOfTheExample(t *testing.T) { testExpiry(t) }

@@ -1,0 +1,190 @@
+package route
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+	"github.com/stretchr/testify/require"
+)
+
+const testTimeout = 2 * time.Second
+
+// An answer of each replica in the order of the list, home first; who is asked, in what order; what the caller gets.
+func TestFailoverOfOneOp(t *testing.T) {
+	refused := failsWith("c", pool.Refused, &protocol.ServerError{Kind: protocol.KindServerError, Text: "SERVER_ERROR busy"})
+	for name, c := range map[string]struct {
+		read    int
+		answers []func(*Op)
+		asked   string // names of the fakes, in the order of calls
+		value   string
+		status  protocol.Status
+		err     error
+	}{
+		"home answers":                          {0, []func(*Op){hit("A"), hit("B")}, "a", "A", protocol.OK, nil},
+		"home misses":                           {0, []func(*Op){miss, hit("B")}, "a", "", protocol.Miss, nil},
+		"home down":                             {0, []func(*Op){down, hit("B"), hit("C")}, "ab", "B", protocol.OK, nil},
+		"home hangs, next down":                 {0, []func(*Op){timeout, down, hit("C")}, "abc", "C", protocol.OK, nil},
+		"all fail: the last error":              {0, []func(*Op){timeout, down, refused}, "abc", "", 0, &protocol.ServerError{}},
+		"a miss after a failure is an answer":   {0, []func(*Op){down, miss, hit("C")}, "ab", "", protocol.Miss, nil},
+		"local answers":                         {2, []func(*Op){hit("A"), hit("B"), hit("C")}, "c", "C", protocol.OK, nil},
+		"local fails: home, then the others":    {1, []func(*Op){down, down, hit("C")}, "bac", "C", protocol.OK, nil},
+		"local misses, home has it":             {2, []func(*Op){hit("A"), hit("B"), miss}, "ca", "A", protocol.OK, nil},
+		"local misses, home misses":             {1, []func(*Op){miss, miss, hit("C")}, "ba", "", protocol.Miss, nil},
+		"local misses, home fails: a miss":      {1, []func(*Op){timeout, miss, hit("C")}, "ba", "", protocol.Miss, nil},
+		"local fails, home misses":              {1, []func(*Op){miss, down, hit("C")}, "ba", "", protocol.Miss, nil},
+		"local is the home":                     {0, []func(*Op){miss}, "a", "", protocol.Miss, nil},
+		"the only replica fails":                {0, []func(*Op){timeout}, "a", "", 0, pool.ErrTimeout},
+		"a node that left the view":             {0, []func(*Op){failsWith("a", pool.NotSent, pool.ErrClosed), hit("B")}, "ab", "B", protocol.OK, nil},
+		"a node too old for the request":        {0, []func(*Op){failsWith("a", pool.NotSent, protocol.ErrUnsupported), hit("B")}, "ab", "B", protocol.OK, nil},
+		"a malformed key is nobody's fault":     {0, []func(*Op){failsWith("a", pool.NotSent, protocol.ErrKeyEmpty), hit("B")}, "a", "", 0, protocol.ErrMalformedKey},
+		"an invalid request is nobody's fault":  {0, []func(*Op){failsWith("a", pool.NotSent, protocol.ErrInvalidRequest), hit("B")}, "a", "", 0, protocol.ErrInvalidRequest},
+		"an invalid TTL is nobody's fault":      {0, []func(*Op){failsWith("a", pool.NotSent, protocol.ErrInvalidTTL), hit("B")}, "a", "", 0, protocol.ErrInvalidTTL},
+		"a value too large is the same at each": {0, []func(*Op){failsWith("a", pool.Ambiguous, pool.ErrTooLarge), hit("B")}, "a", "", 0, pool.ErrTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			list, routes := fakes(c.answers...)
+			asked := ""
+			for _, f := range list {
+				answer := f.answer
+				f.answer = func(op *Op) {
+					asked += f.name
+					answer(op)
+				}
+			}
+			op := get("k")
+			do(Failover(readingAt(c.read, routes)), op)
+			require.Equal(t, c.asked, asked)
+			if c.err != nil {
+				if server, ok := c.err.(*protocol.ServerError); ok {
+					require.ErrorAs(t, op.Err, &server)
+					return
+				}
+				require.ErrorIs(t, op.Err, c.err)
+				return
+			}
+			require.NoError(t, op.Err)
+			require.Equal(t, c.status, op.Reply.Status)
+			if c.status == protocol.OK {
+				require.Equal(t, c.value, string(op.Value))
+			}
+		})
+	}
+}
+
+// A miss that stands, because the home fails, must not carry anything of the home's.
+func TestFailoverKeepsAPlainMiss(t *testing.T) {
+	_, routes := fakes(down, miss)
+	op := get("k")
+	do(Failover(readingAt(1, routes)), op)
+	require.Equal(t, protocol.Reply{Status: protocol.Miss, Block: -1}, op.Reply)
+	require.NoError(t, op.Err)
+}
+
+func TestFailoverAppendsToDst(t *testing.T) {
+	_, routes := fakes(hit("home"), miss)
+	op := get("k")
+	op.Dst = []byte("before ")
+	do(Failover(readingAt(1, routes)), op)
+	require.Equal(t, "before home", string(op.Value))
+}
+
+// Of a batch only the ops that failed move on, together.
+func TestFailoverOfABatch(t *testing.T) {
+	some := func(op *Op) {
+		if op.Request.Key < "k3" {
+			hit("a")(op)
+		} else {
+			timeout(op)
+		}
+	}
+	onlyK4 := func(op *Op) {
+		if op.Request.Key == "k4" {
+			miss(op)
+		} else {
+			down(op)
+		}
+	}
+	list, routes := fakes(some, onlyK4, hit("c"))
+	ops := gets("k1", "k2", "k3", "k4", "k5")
+	do(Failover(Fixed(routes...)), ops...)
+	require.Equal(t, [][]string{{"k1", "k2", "k3", "k4", "k5"}}, list[0].calls)
+	require.Equal(t, [][]string{{"k3", "k4", "k5"}}, list[1].calls)
+	require.Equal(t, [][]string{{"k3", "k5"}}, list[2].calls)
+	require.Equal(t, "a", string(ops[1].Value))
+	require.Equal(t, protocol.Miss, ops[3].Reply.Status)
+	require.Equal(t, "c", string(ops[4].Value))
+}
+
+// Of a batch only the misses ask the home.
+func TestFailoverOfABatchAsksHomeForMisses(t *testing.T) {
+	local := func(op *Op) {
+		if op.Request.Key == "k2" {
+			hit("local")(op)
+		} else {
+			miss(op)
+		}
+	}
+	list, routes := fakes(hit("home"), local)
+	ops := gets("k1", "k2", "k3")
+	do(Failover(readingAt(1, routes)), ops...)
+	require.Equal(t, []string{"k1", "k3"}, list[0].asked())
+	require.Equal(t, "home", string(ops[0].Value))
+	require.Equal(t, "local", string(ops[1].Value))
+}
+
+// An op whose caller is gone does not move on.
+func TestFailoverStopsWithTheContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	list, routes := fakes(func(op *Op) {
+		cancel()
+		failsWith("a", pool.Ambiguous, context.Canceled)(op)
+	}, hit("B"))
+	ops := gets("k1", "k2")
+	Failover(Fixed(routes...)).Do(ctx, ops)
+	require.ErrorIs(t, ops[0].Err, context.Canceled)
+	require.Empty(t, list[1].calls)
+}
+
+// The error is the last one's, and names its node.
+func TestFailoverErrorNamesTheLastNode(t *testing.T) {
+	_, routes := fakes(timeout, down)
+	op := get("secret")
+	do(Failover(Fixed(routes...)), op)
+	var e *pool.Error
+	require.ErrorAs(t, op.Err, &e)
+	require.Equal(t, "dead", e.Node)
+	require.NotContains(t, op.Err.Error(), "secret")
+}
+
+// Over nodes: one that is gone costs no read.
+func TestFailoverOverNodes(t *testing.T) {
+	servers, nodes, routes := realNodes(t, 3)
+	op := store(protocol.Set, "k", "v")
+	do(AllSync(Fixed(routes...)), op)
+	require.NoError(t, op.Err)
+	servers[1].Kill()
+	tree := Failover(readingAt(1, routes))
+	for range 3 {
+		op := get("k")
+		do(tree, op)
+		require.NoError(t, op.Err)
+		require.Equal(t, "v", string(op.Value))
+		require.Same(t, nodes[0], op.Node)
+	}
+}
+
+func TestFilter(t *testing.T) {
+	ops := gets("a", "b", "c")
+	none := func(*Op) bool { return false }
+	all := func(*Op) bool { return true }
+	require.Empty(t, filter(ops, none))
+	require.Equal(t, ops, filter(ops, all))
+	require.Equal(t, ops[1:2], filter(ops, func(op *Op) bool { return op.Request.Key == "b" }))
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		filter(ops, none)
+		filter(ops[:1], all)
+	}))
+}
