@@ -59,8 +59,8 @@ func (e *MultiError) Error() string {
 // Unwrap returns the errors of the nodes.
 func (e *MultiError) Unwrap() []error { return slices.Collect(maps.Values(e.Nodes)) }
 
-// storeStatusError translates a reply that is not an error line into the outcome of a store.
-func storeStatusError(s protocol.Status) error {
+// statusError translates a reply that is not an error line into the outcome that callers branch on.
+func statusError(s protocol.Status) error {
 	switch s {
 	case protocol.OK:
 		return nil

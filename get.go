@@ -15,7 +15,8 @@ const readFlags = protocol.ReturnValue | protocol.ReturnFlags | protocol.ReturnC
 func (c *Client) Get(ctx context.Context, key string) (*Item, error) {
 	r := c.newRequest(protocol.Get, key, readFlags)
 	defer r.free()
-	return c.item(ctx, r, c.view.Load().tree)
+	c.view.Load().read.Do(ctx, r.ops[:])
+	return r.item()
 }
 
 // GetForUpdate is Get from the key's home, where CompareAndSwap takes effect. Where a key has one replica it is Get; where
@@ -23,7 +24,8 @@ func (c *Client) Get(ctx context.Context, key string) (*Item, error) {
 func (c *Client) GetForUpdate(ctx context.Context, key string) (*Item, error) {
 	r := c.newRequest(protocol.Get, key, readFlags)
 	defer r.free()
-	return c.item(ctx, r, c.view.Load().home)
+	c.view.Load().home.Do(ctx, r.ops[:])
+	return r.item()
 }
 
 // AppendGet appends the value of key to dst and returns the longer slice, as append does. On an error, a miss included,
@@ -34,11 +36,9 @@ func (c *Client) AppendGet(ctx context.Context, dst []byte, key string) ([]byte,
 	if r.op.Dst = dst; dst == nil {
 		r.op.Dst = []byte{}
 	}
-	if err := c.do(ctx, r); err != nil {
+	c.view.Load().read.Do(ctx, r.ops[:])
+	if err := r.hit(); err != nil {
 		return dst, err
-	}
-	if r.op.Reply.Status != protocol.OK {
-		return dst, ErrCacheMiss
 	}
 	return r.op.Value, nil
 }
@@ -52,20 +52,27 @@ func (c *Client) GetAndTouch(ctx context.Context, key string, ttl time.Duration)
 	r := c.newRequest(protocol.GetAndTouch, key, readFlags)
 	defer r.free()
 	r.op.Request.Exptime = exptime
-	return c.item(ctx, r, c.view.Load().tree)
-}
-
-// item sends a read down tree and makes an Item of the reply.
-func (c *Client) item(ctx context.Context, r *request, tree route.Route) (*Item, error) {
-	if err := r.send(ctx, tree); err != nil {
+	if err := c.do(ctx, r); err != nil {
 		return nil, err
 	}
-	op := &r.op
-	if op.Reply.Status != protocol.OK {
-		return nil, ErrCacheMiss
+	return r.item()
+}
+
+// hit returns nil if the request was answered with a value.
+func (r *request) hit() error {
+	if r.op.Err != nil {
+		return r.op.Err
+	}
+	return statusError(r.op.Reply.Status)
+}
+
+// item makes an Item of the reply.
+func (r *request) item() (*Item, error) {
+	if err := r.hit(); err != nil {
+		return nil, err
 	}
 	item := new(Item)
-	fill(item, op)
+	fill(item, &r.op)
 	return item, nil
 }
 

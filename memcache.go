@@ -86,15 +86,12 @@ func (r *request) free() {
 	requests.Put(r)
 }
 
-// do checks the request and sends it down the tree of the current view.
+// do checks the request, so that a bad one has one error and not one of each replica, and sends it down the tree of the
+// current view.
 func (c *Client) do(ctx context.Context, r *request) error {
-	return r.send(ctx, c.view.Load().tree)
-}
-
-func (r *request) send(ctx context.Context, tree route.Route) error {
 	if err := protocol.Check(&r.op.Request); err != nil {
 		return &OpError{Command: r.op.Request.Command, Outcome: pool.NotSent, Err: err}
 	}
-	tree.Do(ctx, r.ops[:])
+	c.view.Load().tree.Do(ctx, r.ops[:])
 	return r.op.Err
 }

@@ -27,7 +27,7 @@ func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item,
 	if len(keys) == 0 {
 		return map[string]*Item{}, nil
 	}
-	c.view.Load().tree.Do(ctx, m.batch())
+	c.view.Load().read.Do(ctx, m.batch())
 	return m.items(), m.err()
 }
 

@@ -56,7 +56,7 @@ func (c *Client) store(ctx context.Context, command protocol.Command, item *Item
 	if err := c.do(ctx, r); err != nil {
 		return err
 	}
-	return storeStatusError(r.op.Reply.Status)
+	return statusError(r.op.Reply.Status)
 }
 
 // exptimeOf spares the clock where no TTL is given.
@@ -74,7 +74,7 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 	if err := c.do(ctx, r); err != nil {
 		return err
 	}
-	return storeStatusError(r.op.Reply.Status)
+	return statusError(r.op.Reply.Status)
 }
 
 // Touch gives key a new TTL at every replica; 0 means that it never expires. ErrCacheMiss if it is not there.
@@ -89,5 +89,5 @@ func (c *Client) Touch(ctx context.Context, key string, ttl time.Duration) error
 	if err := c.do(ctx, r); err != nil {
 		return err
 	}
-	return storeStatusError(r.op.Reply.Status)
+	return statusError(r.op.Reply.Status)
 }

@@ -14,6 +14,7 @@ import (
 type view struct {
 	nodes  []*pool.Node // in the order of names
 	tree   route.Route
+	read   route.Route // the part of the tree that serves plain reads
 	home   route.Route // to each key's home alone
 	reason error       // why there are no nodes
 }
@@ -21,7 +22,7 @@ type view struct {
 // emptyView answers everything with err.
 func emptyView(err error) *view {
 	tree := failing{err}
-	return &view{tree: tree, home: tree, reason: err}
+	return &view{tree: tree, read: tree, home: tree, reason: err}
 }
 
 var closedView = emptyView(ErrClosed)
@@ -51,7 +52,8 @@ func (c *config) newView(members []member) (*view, error) {
 		return nil, err
 	}
 	placement = c.overridden(placement, members)
-	v := &view{tree: treeOf(placement), home: route.Hash(placement)}
+	read := route.Failover(placement)
+	v := &view{tree: treeOf(placement, read), read: read, home: route.Hash(placement)}
 	for _, m := range members {
 		v.nodes = append(v.nodes, m.node)
 	}
@@ -59,8 +61,8 @@ func (c *config) newView(members []member) (*view, error) {
 }
 
 // treeOf is the tree of all presets; they differ in placement alone.
-func treeOf(p route.Placement) route.Route {
-	all, read, home := route.AllSync(p), route.Failover(p), route.AtHome(p)
+func treeOf(p route.Placement, read route.Route) route.Route {
+	all, home := route.AllSync(p), route.AtHome(p)
 	return route.ByOperation(all, map[protocol.Command]route.Route{
 		protocol.Get:         read,
 		protocol.GetAndTouch: route.GetAndTouch(all, read),

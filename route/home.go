@@ -14,7 +14,7 @@ type atHome struct{ placement Placement }
 // replicas, all at once; their next read asks the home. It is for commands whose result depends on what is there: add,
 // replace, append, prepend, increment, decrement, compare-and-swap. Done at each replica they would leave different
 // values. If the home fails, its error is the op's and no replica takes its place; if only a clear fails, the error is a
-// *WriteError.
+// *WriteError, and the op keeps the home's reply beside it.
 func AtHome(p Placement) Route { return &atHome{p} }
 
 func (a *atHome) Do(ctx context.Context, ops []*Op) {
@@ -39,7 +39,7 @@ func (a *atHome) clear(ctx context.Context, ops []*Op) {
 	w.do(ctx)
 	w.each(func(op *Op, copies []*Op) {
 		if err := clearError(op, copies); err != nil && op.Err == nil {
-			op.Settle(nil, err)
+			op.Err = err
 		}
 	})
 }
