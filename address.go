@@ -20,7 +20,7 @@ func normalize(addr string) (string, error) {
 	}
 	name, isDNS := strings.CutPrefix(addr, dnsPrefix)
 	host, port := splitPort(name)
-	if ip, err := netip.ParseAddr(host); err == nil {
+	if ip, err := netip.ParseAddr(host); err == nil && (ip.Zone() == "" || isHostName(ip.Zone())) {
 		host = ip.String()
 	} else if !isHostName(host) || strings.HasPrefix(name, "[") {
 		return "", badOption("server " + strconv.Quote(addr) + " is no address")
@@ -52,7 +52,7 @@ func splitPort(name string) (host, port string) {
 	return name, defaultPort
 }
 
-// isHostName leaves to the resolver what a name may be, but for what no name can hold.
+// isHostName leaves to the resolver what a name may be, but for what no name of a host, or of a zone, can hold.
 func isHostName(host string) bool {
 	return host != "" && !strings.ContainsFunc(host, func(r rune) bool {
 		return r <= ' ' || r == 0x7f || strings.ContainsRune("/:[]", r)

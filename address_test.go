@@ -70,3 +70,20 @@ func TestSameNode(t *testing.T) {
 		require.Equal(t, c.want, sameNode(c.name, c.addr), "%q %q", c.name, c.addr)
 	}
 }
+
+// Whatever is accepted has one spelling, which is accepted again.
+func FuzzNormalize(f *testing.F) {
+	for _, seed := range []string{"a", "a:1", "[::1]:80", "::1", "dns+a:80", "dns+dns+a", "/a", "[a]", "a:00080", "fe80::1%[:80"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, addr string) {
+		first, err := normalize(addr)
+		if err != nil {
+			require.ErrorIs(t, err, ErrBadOption)
+			return
+		}
+		again, err := normalize(first)
+		require.NoError(t, err)
+		require.Equal(t, first, again)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/nohop/memcache"
@@ -24,9 +25,10 @@ func benchmark(b *testing.B, c *memcache.Client, call func(ctx context.Context, 
 		b.Run(fmt.Sprint(goroutines), func(b *testing.B) {
 			b.ReportAllocs()
 			var wg sync.WaitGroup
+			var begun atomic.Int64
 			for i := range goroutines {
 				wg.Go(func() {
-					for range (b.N + goroutines - 1) / goroutines {
+					for begun.Add(1) <= int64(b.N) {
 						if err := call(ctx, i); err != nil {
 							b.Error(err)
 							return

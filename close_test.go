@@ -6,7 +6,9 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nohop/memcache"
@@ -56,6 +58,29 @@ func TestCloseEndsEverything(t *testing.T) {
 		require.ErrorIs(t, err, memcache.ErrClosed)
 		_, err = c.ServerStats(t.Context(), "")
 		require.ErrorIs(t, err, memcache.ErrClosed)
+	})
+}
+
+// lingering is a resolver whose last look-up takes its time to end.
+type lingering struct{ ended atomic.Bool }
+
+func (l *lingering) LookupHost(ctx context.Context, _ string) ([]string, error) {
+	<-ctx.Done()
+	time.Sleep(time.Second)
+	l.ended.Store(true)
+	return nil, ctx.Err()
+}
+
+// Close returns when the goroutine that resolves names has ended, and not before.
+func TestCloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		resolver := &lingering{}
+		c, err := memcache.New(memcache.WithServers("dns+memcached.svc"), memcache.WithResolver(resolver, time.Second))
+		require.NoError(t, err)
+		time.Sleep(1500 * time.Millisecond) // the next look-up is under way
+		resolver.ended.Store(false)
+		require.NoError(t, c.Close())
+		require.True(t, resolver.ended.Load())
 	})
 }
 

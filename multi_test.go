@@ -98,7 +98,7 @@ func TestGetMultiWithAHungNode(t *testing.T) {
 		c := newClient(t, memcache.WithServers(servers.addrs()...), memcache.WithTimeout(timeout))
 		keys := manyKeys(10_000)
 		fill(t, c, keys)
-		for i, hung := range servers {
+		for i, hung := range []server{servers[0], servers[2]} {
 			lost := counter(t, hung, "curr_items")
 			start := time.Now()
 			got, err := c.GetMulti(t.Context(), keys)

@@ -84,9 +84,10 @@ func TestOperations(t *testing.T) {
 				}
 				t.Run(topology+"/"+dialect, func(t *testing.T) {
 					t.Parallel()
+					c := newClient(t, opts...)
 					for name, test := range operations {
 						t.Run(name, func(t *testing.T) {
-							test(&suite{T: t, c: newClient(t, opts...), servers: servers, isText: isText, opts: opts})
+							test(&suite{T: t, c: c, servers: servers, isText: isText, opts: opts})
 						})
 					}
 				})
@@ -265,6 +266,7 @@ var operations = map[string]func(*suite){
 		s.has(k, "old")
 	},
 	"value over the server's limit": func(s *suite) {
+		s.c = newClient(s, s.opts...)
 		k := s.key()
 		large := item(k, strings.Repeat("x", 1<<20))
 		s.refused(s.c.Set(s.Context(), large), protocol.CauseTooLarge)
@@ -328,6 +330,7 @@ var operations = map[string]func(*suite){
 		}
 	},
 	"malformed keys": func(s *suite) {
+		s.c = newClient(s, s.opts...)
 		for _, k := range []string{
 			"", strings.Repeat(secret, 42)[:251], secret + " ", " " + secret, secret + "\r\nflush_all", secret + "\n", secret + "\x00",
 			"\t" + secret, secret + "\x7f", secret + "\x1f",

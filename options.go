@@ -104,7 +104,8 @@ func WithSharded(replicas int) Option {
 }
 
 // WithLocal names the own node ("host" or "host:port", as in the list of servers) or the own zone; its replica of a key is
-// read first. A name that matches no server yet is no error: the node may join later.
+// read first. With zones, a node stands for its zone. A name that matches no server yet is no error: the node may join
+// later.
 func WithLocal(name string) Option {
 	return func(c *config) error {
 		c.local = name
@@ -134,7 +135,8 @@ func WithTimeout(d time.Duration) Option {
 }
 
 // WithRule has a key live on these nodes, the first being its home, whatever placement says. Each must be one of the
-// servers, as written there. Every process that uses the key needs the same rule.
+// servers, or an address that a "dns+" name may stand for; while one of them is not there, the rule does not apply. A key
+// has one rule, and every process that uses the key needs the same.
 func WithRule(key string, nodes ...string) Option {
 	return func(c *config) error {
 		if len(nodes) == 0 {

@@ -77,7 +77,7 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 	return statusError(r.op.Reply.Status)
 }
 
-// Touch gives key a new TTL at every replica; 0 means that it never expires. ErrCacheMiss if it is not there.
+// Touch gives key a new TTL at every replica; 0 means that it never expires. ErrCacheMiss if its home has no such item.
 func (c *Client) Touch(ctx context.Context, key string, ttl time.Duration) error {
 	exptime, err := exptimeOf(ttl)
 	if err != nil {

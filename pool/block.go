@@ -29,7 +29,7 @@ func (c *conn) takeBlock(k *call, reply *protocol.Reply, size int, op *Op) (more
 		return true, nil
 	}
 	if reply.Block > c.node.cfg.MaxValue {
-		return false, ErrTooLarge
+		return false, c.refuseBlock(k)
 	}
 	start := r.r + size
 	end := start + reply.Block
@@ -46,6 +46,15 @@ func (c *conn) takeBlock(k *call, reply *protocol.Reply, size int, op *Op) (more
 	r.r = end + 2
 	c.complete(k, reply)
 	return true, nil
+}
+
+// refuseBlock fails the call whose value is too large, and with it the connection: what is announced may never end. The
+// call gets an error of its own, so that it is not among those that are sent again.
+func (c *conn) refuseBlock(k *call) error {
+	k.err, k.sent = ErrTooLarge, true
+	c.owed.pop()
+	c.deliver(k)
+	return ErrTooLarge
 }
 
 // complete pops the head and publishes its reply.

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"crypto/tls"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,8 @@ type openLine struct {
 }
 
 func newConn(n *Node, nc net.Conn, d protocol.Dialect, id uint64) *conn {
-	c := &conn{node: n, nc: nc, dialect: d, id: id, tls: n.cfg.TLS != nil}
+	c := &conn{node: n, nc: nc, dialect: d, id: id}
+	_, c.tls = nc.(*tls.Conn)
 	c.reader.buf = make([]byte, minReadBuf)
 	c.reader.spin = newSpin(nc)
 	c.lastPush = n.now()
@@ -84,7 +86,7 @@ func (c *conn) lock(now int64) {
 	c.mu.Lock()
 	idle := now - c.lastPush
 	c.lastPush = now
-	if idle < int64(idleCheckAfter) || c.err != nil || c.owed.len() > 0 || c.flushing || c.reading {
+	if idle < int64(idleCheckAfter) || c.err != nil || c.owed.len() > 0 || c.flushing || c.reading || c.reader.owesEnd {
 		return
 	}
 	if err := peek(c.nc); err != nil {
@@ -201,11 +203,19 @@ func (c *conn) fail(err error) {
 	idle := !c.reading
 	c.reading = true // for good: nobody reads a broken connection
 	c.mu.Unlock()
-	c.nc.Close()
-	c.node.lost(c, err)
+	c.node.lost(c, err) // before the close: callers must not find a broken connection again and again
+	closeNow(c.nc)
 	if idle {
 		c.abort()
 	}
+}
+
+// closeNow closes nc without a farewell. That of TLS could wait for seconds where the peer does not read.
+func closeNow(nc net.Conn) {
+	if secured, ok := nc.(*tls.Conn); ok {
+		nc = secured.NetConn()
+	}
+	nc.Close()
 }
 
 // abort gives every owed call the connection's error. The caller is the reader, for the last time.

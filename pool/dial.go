@@ -21,6 +21,7 @@ type dialState struct {
 	err     error         // of the last dial that failed
 	local   bool          // err was this machine's fault, not the node's
 	count   uint64        // connections made
+	barren  int           // connections in a row that broke before they had brought an answer
 }
 
 // Backoff between failed dials: full jitter over a range that doubles.
@@ -29,6 +30,8 @@ const (
 	maxBackoff = time.Second
 
 	maxLocalBackoff = 250 * time.Millisecond // where the node is not to blame
+
+	maxBarren = 3 // barren connections in a row that are forgiven: a node may be restarted, and again
 )
 
 // ready reports that stream has a connection (nil, nil), or returns a channel that is closed when the dial under way
@@ -51,7 +54,7 @@ func (n *Node) ready(stream int) (<-chan struct{}, error) {
 	case d.fails > 0 && d.local:
 		return nil, d.err
 	case d.fails > 0:
-		return nil, &downError{d.err}
+		return nil, &downError{cause: d.err}
 	}
 	return d.running, nil
 }
@@ -112,6 +115,22 @@ func (n *Node) dialFailed(err error) {
 		limit = maxLocalBackoff
 	}
 	d.next = n.now() + int64(backoff(d.fails, limit))
+}
+
+// noteAnswers notes whether a connection that broke had brought an answer. A node that greets and then breaks whatever
+// comes is backed off from like one that refuses dials, or each request would cost a dial.
+func (n *Node) noteAnswers(c *conn, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := &n.dial
+	if c.owed.head.Load() > 0 {
+		d.barren = 0
+		return
+	}
+	if d.barren++; d.barren > maxBarren {
+		d.err, d.local, d.fails = err, false, d.barren-maxBarren
+		d.next = n.now() + int64(backoff(d.fails, maxBackoff))
+	}
 }
 
 // backoff returns how long to wait after so many failures in a row.

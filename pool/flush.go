@@ -11,6 +11,7 @@ import (
 // and again until nothing is left. The others only append.
 type flusher struct {
 	rest  []byte // what an interrupted write left over
+	sent  uint32 // conn.sentTail before the write under way
 	spare []byte // the buffer to swap for wbuf
 	yield yield
 }
@@ -46,11 +47,12 @@ func (c *conn) takeQueued() []byte {
 	defer c.mu.Unlock()
 	c.flushing = false
 	if c.err != nil || len(f.rest) == 0 && !c.takeFlushing(c.node.now()) {
-		c.watch.writing = 0
+		c.watch.writing, c.watch.relieved = 0, false
 		return nil
 	}
 	c.flushing = true
 	c.watch.writing = 1
+	f.sent = c.sentTail.Load()
 	if buf := f.rest; len(buf) > 0 {
 		f.rest = nil
 		return buf
@@ -79,6 +81,9 @@ func (c *conn) write(buf []byte) bool {
 		c.relieve(buf[n:])
 		return false
 	}
+	if n == 0 {
+		c.sentTail.Store(c.flusher.sent)
+	}
 	c.fail(err)
 	c.takeQueued()
 	return false
@@ -92,16 +97,9 @@ func (c *conn) relieve(rest []byte) {
 	c.watch.relieved = true
 	c.mu.Unlock()
 	c.nc.SetWriteDeadline(time.Time{})
-	if !c.node.spawn(c.flushAlone) {
+	if !c.node.spawn(c.flush) {
 		c.fail(ErrClosed)
 	}
-}
-
-func (c *conn) flushAlone() {
-	c.flush()
-	c.mu.Lock()
-	c.watch.relieved = false
-	c.mu.Unlock()
 }
 
 // yield decides whether a flusher lets others run first. The goroutines that a batch of replies has just woken add

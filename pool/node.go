@@ -92,8 +92,25 @@ func (n *Node) Flush(ops []*Op) {
 // Wait waits until every op is settled.
 func (n *Node) Wait(ctx context.Context, ops []*Op) {
 	for i, op := range ops {
+		if op.phase == waiting && (i == 0 || ops[i-1].Err == nil) {
+			n.renew(ops[i:])
+		}
 		for op.phase != settled || n.again(op) {
 			n.advance(ctx, ops[i:])
+		}
+	}
+}
+
+// renew lets the tries of ops that found no connection or no room begin now. Their turn has come: those before them have
+// been answered, or their caller has waited at other nodes first. It does nothing if there is no connection to wait at.
+func (n *Node) renew(ops []*Op) {
+	if n.streams[n.streamOf(ops[0])].Load() == nil {
+		return
+	}
+	expires := n.now() + int64(n.cfg.Timeout)
+	for _, op := range ops[:min(len(ops), ringSize)] { // more will not fit at once
+		if op.phase == waiting {
+			op.expires = expires
 		}
 	}
 }
@@ -115,12 +132,15 @@ func (n *Node) advance(ctx context.Context, ops []*Op) {
 
 // queue pushes those of ops that wait, as far as there are connections and room. An op of a node that is down fails.
 func (n *Node) queue(ops []*Op, now int64) {
-	if len(n.streams) == 1 {
-		n.queueOn(0, ops, now)
-		return
-	}
 	for i, op := range ops {
-		n.queueOn(n.streamOf(op), ops[i:i+1], now)
+		switch {
+		case op.phase != waiting:
+		case len(n.streams) == 1:
+			n.queueOn(0, ops[i:], now)
+			return
+		default:
+			n.queueOn(n.streamOf(op), ops[i:i+1], now)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type Op struct {
 	conn    *conn // of call
 	expires int64 // Node.now at which the try ends
 	retried bool
+	probing bool // being read again, see mayBeStub
 }
 
 // Token says where a CAS comes from. A CAS is one node's count, and starts anew when that node does, so it means nothing
@@ -51,6 +52,7 @@ const (
 func (op *Op) start(n *Node, expires int64) {
 	op.Reply, op.Value, op.Stats, op.Err = protocol.Reply{}, nil, nil, nil
 	op.Node, op.phase, op.expires, op.retried = n, waiting, expires, false
+	op.probing = false
 }
 
 func (op *Op) fail(o Outcome, err error) {

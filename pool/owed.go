@@ -14,7 +14,12 @@ type owedQueue struct {
 	tail  atomic.Uint32   // advanced by pushers
 }
 
-func (q *owedQueue) len() int { return int(q.tail.Load() - q.head.Load()) }
+// len may be one moment old for who neither reads nor holds the connection's lock. The head is loaded first, so that it
+// is never ahead of the tail.
+func (q *owedQueue) len() int {
+	head := q.head.Load()
+	return int(q.tail.Load() - head)
+}
 
 // push adds a call. The caller holds the connection's lock and has seen room.
 func (q *owedQueue) push(c *call, ends int64) {

@@ -33,6 +33,7 @@ var (
 	errStray      = errors.New("memcache: reply to no request")
 	errShifted    = errors.New("memcache: reply does not belong to its request")
 	errLine       = errors.New("memcache: reply line too long or not ended by CR LF")
+	errEndless    = errors.New("memcache: reply to stats does not end")
 	errHandedOver = errors.New("memcache: the reading role went to another caller")
 	errBlock      = errors.New("memcache: data block not ended by CR LF")
 )
@@ -52,13 +53,20 @@ func (c *conn) await(ctx context.Context, op *Op) {
 }
 
 // takeTurn reads, if nobody else does, or waits for what the reader has to say. True means that op is answered or was
-// given up.
+// given up. One whose try is over already does neither: of a batch, each would wait for a tick.
 func (c *conn) takeTurn(ctx context.Context, op *Op) bool {
 	k := op.call
 	if k.state.Load() == done {
 		return true
 	}
+	if ctx.Err() != nil {
+		return false
+	}
 	c.mu.Lock()
+	if c.watch.last >= op.expires {
+		c.mu.Unlock()
+		return false
+	}
 	if !c.reading && k.state.Load() != done {
 		c.reading = true
 		c.watch.setReader(ctx, op)
@@ -218,6 +226,9 @@ func (c *conn) deliverBuffered(op *Op) error {
 			if r.w-r.r > maxLineSize {
 				return errLine
 			}
+			if c.expected(0) == nil && !r.owesEnd {
+				return errStray
+			}
 			break
 		}
 		if end == 0 || end > maxLineSize || r.buf[r.r+end-1] != '\r' {
@@ -253,8 +264,7 @@ func (c *conn) takeReply(line []byte, size int, op *Op) (more bool, err error) {
 	case protocol.FormLine:
 		return c.takeOfLine(&reply, size, op)
 	case protocol.FormStats:
-		c.takeStat(k, &reply, size)
-		return true, nil
+		return true, c.takeStat(k, &reply, size)
 	}
 	if err := verify(k, &reply, c.dialect); err != nil {
 		return false, err
@@ -358,15 +368,22 @@ func (c *conn) takeLineEnd(line []byte, size int) error {
 	return nil
 }
 
-func (c *conn) takeStat(k *call, reply *protocol.Reply, size int) {
+// maxStats bounds the lines of one reply. "stats conns" has seven for each connection.
+const maxStats = 1 << 16
+
+func (c *conn) takeStat(k *call, reply *protocol.Reply, size int) error {
 	c.reader.r += size
-	if reply.Status == protocol.More {
-		k.stats = append(k.stats, Stat{reply.Name, reply.Text})
-		return
+	if reply.Status != protocol.More {
+		k.reply = *reply
+		c.owed.pop()
+		c.deliver(k)
+		return nil
 	}
-	k.reply = *reply
-	c.owed.pop()
-	c.deliver(k)
+	if len(k.stats) == maxStats {
+		return errEndless
+	}
+	k.stats = append(k.stats, Stat{reply.Name, reply.Text})
+	return nil
 }
 
 // deliver publishes a call's result and, if its caller is gone, puts it back for use.
@@ -376,8 +393,9 @@ func (c *conn) deliver(k *call) {
 	}
 }
 
-// passReading hands the role to the first caller that waits. With none, nobody is the reader; if all that is owed was
-// abandoned, a goroutine drains it, so that the connection stays in use and the node's answer is heard.
+// passReading hands the role to the first caller that waits. With none, nobody is the reader: the next that comes to wait
+// will be, or if none comes the watch sees to it. A caller parks under the same lock, and only if there is a reader, so
+// none can be overlooked.
 func (c *conn) passReading() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -386,7 +404,6 @@ func (c *conn) passReading() {
 		c.abort()
 		return
 	}
-	live := false
 	for i := range uint32(c.owed.len()) {
 		k := c.owed.peek(i)
 		if k.state.CompareAndSwap(parked, pending) {
@@ -394,13 +411,9 @@ func (c *conn) passReading() {
 			k.wake <- struct{}{}
 			return
 		}
-		live = live || k.state.Load() != abandoned
-	}
-	if c.owed.len() > 0 && !live && c.node.spawn(c.drain) {
-		return
 	}
 	c.reading = false
 }
 
-// drain reads for nobody until a caller waits or nothing is owed.
+// drain reads for nobody until a caller waits or nothing is owed. The caller has set reading.
 func (c *conn) drain() { c.read(context.Background(), nil) }

@@ -19,13 +19,17 @@ func (n *Node) check(op *Op) {
 
 // again readies a settled op for another try, if it deserves one.
 func (n *Node) again(op *Op) bool {
-	if op.retried || !op.mayRepeat() && !op.mayBeStub() {
+	switch {
+	case !op.retried && op.mayRepeat():
+		op.retried = true
+	case op.mayBeStub():
+		op.probing = true
+		op.Request.Meta |= protocol.ReturnKey
+	default:
+		op.endProbe()
 		return false
 	}
-	if op.mayBeStub() {
-		op.Request.Meta |= protocol.ReturnKey
-	}
-	op.retried, op.Err, op.phase = true, nil, waiting
+	op.Err, op.phase = nil, waiting
 	n.count.retries.Add(1)
 	return true
 }
@@ -41,8 +45,28 @@ func (op *Op) mayRepeat() bool {
 }
 
 // mayBeStub reports whether a classic read brought an empty value from a node that has leases: to classic text the stub
-// of a lease looks like an empty item, so the read is repeated as a meta command, which tells them apart.
+// of a lease looks like an empty item (memcached's doc/protocol.txt, "Meta Get", N), so the read is repeated as a meta
+// command, which tells them apart.
 func (op *Op) mayBeStub() bool {
 	return op.Err == nil && op.Request.Command == protocol.Get && op.Reply.Status == protocol.OK &&
-		op.Reply.Block == 0 && !op.Request.Has(protocol.ReturnKey) && op.conn != nil && op.conn.dialect.HasMeta()
+		op.Reply.Block == 0 && op.conn != nil && op.conn.dialect.HasMeta() && op.wasLine()
+}
+
+// wasLine reports whether the request went as a key of a "gets" line.
+func (op *Op) wasLine() bool {
+	form, err := protocol.Plan(op.conn.dialect, &op.Request)
+	return err == nil && form == protocol.FormLine
+}
+
+// endProbe gives the request back as it was, and makes a miss of a stub: an item that some other client holds the lease
+// for, and that is not a stale value, has no value yet.
+func (op *Op) endProbe() {
+	if !op.probing {
+		return
+	}
+	op.probing = false
+	op.Request.Meta &^= protocol.ReturnKey
+	if op.Err == nil && op.Reply.Block == 0 && op.Reply.Has(protocol.Busy) && !op.Reply.Has(protocol.Stale) {
+		op.Reply, op.Value = protocol.Reply{Status: protocol.Miss, Block: -1}, nil
+	}
 }

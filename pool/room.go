@@ -33,11 +33,13 @@ func (c *conn) waitRoom(ctx context.Context, op *Op) error {
 func (c *conn) join(w *waiter) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// Set first: either the reader, which makes room and then looks at it, sees it, or the room is seen here.
+	c.crowded.Store(true)
 	if c.err != nil || c.hasRoom() {
+		c.crowded.Store(len(c.crowd) > 0)
 		return false
 	}
 	c.crowd = append(c.crowd, w)
-	c.crowded.Store(true)
 	return true
 }
 

@@ -7,13 +7,14 @@ import (
 )
 
 // watch is the timer of a connection. It ticks only while replies are owed, and does for callers what they cannot do
-// while they wait without a timer of their own: it ends their tries, interrupts a reader or a flusher, and notices that
-// the node has gone silent. All fields but heard are under the connection's lock.
+// while they wait without a timer of their own: it ends their tries, interrupts a reader or a flusher, has somebody read
+// where nobody does, and notices that the node has gone silent. All fields but heard are under the connection's lock.
 type watch struct {
 	timer    *time.Timer
 	armed    bool
 	heard    atomic.Uint32 // reads that brought something
 	seen     uint32        // heard at the last tick
+	last     int64         // Node.now of the last tick
 	silent   int64         // Node.now since when nothing has come
 	reader   context.Context
 	ends     int64 // when the reader's try is over
@@ -64,6 +65,7 @@ func (c *conn) look(now int64) error {
 	if c.err != nil {
 		return nil
 	}
+	c.watch.last = now
 	c.expire(now)
 	c.interruptReader(now)
 	if err := c.interruptWriter(); err != nil {
@@ -72,7 +74,7 @@ func (c *conn) look(now int64) error {
 	if err := c.judge(now); err != nil {
 		return err
 	}
-	if c.takeFlushing(now) && !c.node.spawn(c.flushAlone) {
+	if c.takeFlushing(now) && !c.node.spawn(c.flush) {
 		return ErrClosed
 	}
 	if c.owed.len() == 0 && !c.flushing {
@@ -123,8 +125,13 @@ func (c *conn) interruptWriter() error {
 // judge tells the node that it has been silent for the length of a try, and ends a connection that stays silent.
 func (c *conn) judge(now int64) error {
 	w := &c.watch
-	if heard := w.heard.Load(); heard != w.seen || c.owed.len() == 0 {
+	heard := w.heard.Load()
+	if heard != w.seen || c.owed.len() == 0 {
 		w.seen, w.silent = heard, now
+		return nil
+	}
+	if !c.reading { // silence means nothing where nobody listens
+		c.attend()
 		return nil
 	}
 	silence := time.Duration(now - w.silent)
@@ -132,7 +139,17 @@ func (c *conn) judge(now int64) error {
 		return ErrTimeout
 	}
 	if silence >= c.node.cfg.Timeout {
-		c.node.suspect(ErrTimeout)
+		c.node.suspect(c, ErrTimeout)
+		if w.heard.Load() != heard { // in this moment: the reader may have looked before there was a suspicion
+			c.node.alive()
+		}
 	}
 	return nil
+}
+
+// attend has a goroutine read where nobody has done so for a tick: those who wait here have all given up, or their
+// callers wait at other nodes first. So the replies are heard, and the connection stays in use.
+func (c *conn) attend() {
+	c.watch.reader = nil
+	c.reading = c.node.spawn(c.drain)
 }

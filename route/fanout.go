@@ -39,6 +39,12 @@ func newBatch() *batch { return batches.Get().(*batch) }
 const maxKeptParts = 64
 
 func (b *batch) free() {
+	b.reset()
+	batches.Put(b)
+}
+
+// reset forgets everything but the memory.
+func (b *batch) reset() {
 	for i := range b.parts {
 		clear(b.parts[i].ops)
 		b.parts[i] = part{ops: b.parts[i].ops[:0]}
@@ -48,7 +54,6 @@ func (b *batch) free() {
 		b.parts = nil
 	}
 	b.parts = b.parts[:0]
-	batches.Put(b)
 }
 
 // add has r serve op.

@@ -59,6 +59,7 @@ func TestAtHome(t *testing.T) {
 				require.Len(t, w.Failed, 2)
 				require.Equal(t, protocol.Append, w.Command)
 				require.ErrorIs(t, op.Err, ErrPartialWrite)
+				require.Equal(t, protocol.OK, op.Reply.Status, "what the home says stays")
 			}
 		})
 	}
@@ -282,6 +283,26 @@ func TestBatchGrouping(t *testing.T) {
 		b.free()
 		for i, f := range list {
 			require.Equal(t, [][]string{want[i]}, f.calls, "%d parts", n)
+		}
+	}
+}
+
+// A batch that is used again must not remember where a route's part was.
+func TestBatchForgetsItsRoutes(t *testing.T) {
+	list, routes := fakes(make([]func(*Op), 2*fewParts)...)
+	b := &batch{index: make(map[Route]int)}
+	for range 3 {
+		for i, r := range routes {
+			b.add(r, get(fmt.Sprint(r.(*fake).name, i)))
+		}
+		b.do(t.Context())
+		b.reset()
+		slices.Reverse(routes)
+	}
+	for _, f := range list {
+		require.Len(t, f.calls, 3)
+		for _, key := range f.asked() {
+			require.Equal(t, f.name, key[:1])
 		}
 	}
 }

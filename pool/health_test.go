@@ -1,0 +1,169 @@
+package pool
+
+import (
+	"net"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nohop/memcache/internal/realnode"
+	"github.com/nohop/memcache/protocol"
+	"github.com/stretchr/testify/require"
+)
+
+// TestASilentNodeIsSuspectUntilItsReplyComes: on the same connection, drained by nobody's call.
+func TestASilentNodeIsSuspectUntilItsReplyComes(t *testing.T) {
+	for _, callers := range []int{1, 50} {
+		synctest.Test(t, func(t *testing.T) {
+			s, n := pipeNode(t, Config{Timeout: testTimeout})
+			s.Pause()
+			together(t, callers, func(i int) error {
+				requireAfter(t, testTimeout, func() { requireFailed(t, get(t.Context(), n, "large"), Ambiguous, ErrTimeout) })
+				return nil
+			})
+			time.Sleep(slack)
+			synctest.Wait()
+			require.Equal(t, Suspect, n.Stats().State)
+			require.ErrorIs(t, n.Stats().Reason, ErrNodeDown)
+			start := time.Now()
+			requireFailed(t, get(t.Context(), n, "small"), NotSent, ErrNodeDown)
+			requireFailed(t, set(t.Context(), n, "small", "y"), NotSent, ErrNodeDown)
+			require.Zero(t, time.Since(start), "callers of a suspect node do not wait")
+
+			time.Sleep(5 * time.Second)
+			require.Equal(t, callers, n.Stats().Owed)
+			s.Resume()
+			synctest.Wait()
+			require.Equal(t, Up, n.Stats().State)
+			require.Zero(t, n.Stats().Owed)
+			requireHit(t, get(t.Context(), n, "small"), "x")
+			require.Equal(t, uint64(1), n.Stats().Dials)
+			require.Equal(t, uint64(1), n.Stats().Suspected)
+		})
+	}
+}
+
+// TestTimedOutMutationsAreAppliedInOrder: the connection is drained, not replaced, so what was written before a pause comes
+// before what is written after it.
+func TestTimedOutMutationsAreAppliedInOrder(t *testing.T) {
+	s := realnode.Start(t)
+	n := newTestNode(t, Config{Addr: s.Addr, Timeout: testTimeout, DialTimeout: 10 * time.Second})
+	for set(t.Context(), n, "k", "before").Err != nil {
+		continue // the first try may lose against a busy machine
+	}
+	s.Pause()
+	for i := range 5 {
+		require.Error(t, set(t.Context(), n, "k", strconv.Itoa(i)).Err)
+	}
+	s.Resume()
+	require.Eventually(t, func() bool { return set(t.Context(), n, "k", "after").Err == nil }, 10*time.Second, time.Millisecond)
+	op := get(t.Context(), n, "k")
+	require.Eventually(t, func() bool { op = get(t.Context(), n, "k"); return op.Err == nil }, 10*time.Second, time.Millisecond)
+	requireHit(t, op, "after")
+	require.Equal(t, uint64(1), n.Stats().Dials)
+}
+
+// TestAConnectionThatStaysSilentIsClosed after MaxStall, and the next request dials.
+func TestAConnectionThatStaysSilentIsClosed(t *testing.T) {
+	for _, conns := range []int{1, 2} {
+		synctest.Test(t, func(t *testing.T) {
+			s, n := pipeNode(t, Config{Timeout: testTimeout, MaxStall: 3 * time.Second, Conns: conns})
+			s.Pause()
+			requireFailed(t, get(t.Context(), n, "small"), Ambiguous, ErrTimeout)
+			time.Sleep(2900 * time.Millisecond)
+			require.Zero(t, n.Stats().Broken)
+			time.Sleep(200 * time.Millisecond)
+			require.Equal(t, uint64(1), n.Stats().Broken)
+			require.NotEqual(t, Suspect, n.Stats().State, "no reply can end the suspicion any more")
+			s.Resume()
+			for hash := range uint64(conns) {
+				op := &Op{Hash: hash, Request: protocol.Request{Command: protocol.Get, Key: "small"}}
+				n.Do(t.Context(), []*Op{op})
+				requireHit(t, op, "x")
+			}
+		})
+	}
+}
+
+// TestASlowNodeIsNotSuspect: replies come later than the try's end, but they come.
+func TestASlowNodeIsNotSuspect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNode(t, Config{Timeout: testTimeout, Dial: scripts(func(p *peer) {
+			for p.expect(1) {
+				for range 20 {
+					time.Sleep(30 * time.Millisecond)
+					p.say("V")
+				}
+			}
+		})})
+		for range 3 {
+			requireAfter(t, testTimeout, func() { requireFailed(t, get(t.Context(), n, "k"), Ambiguous, ErrTimeout) })
+		}
+		require.Zero(t, n.Stats().Suspected)
+		n.Close()
+		time.Sleep(time.Second) // the script ends
+	})
+}
+
+// A caller that does not come to read, for it waits elsewhere, must not make the node suspect.
+func TestANodeThatNobodyReadsIsNotSuspect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, n := pipeNode(t, Config{Timeout: testTimeout})
+		ops := getOps("small", "large", "none")
+		n.Begin(t.Context(), ops)
+		n.Flush(ops)
+		time.Sleep(10 * testTimeout)
+		require.Zero(t, n.Stats().Suspected)
+		n.Wait(t.Context(), ops)
+		requireHit(t, ops[0], "x")
+		requireMiss(t, ops[2])
+	})
+}
+
+// TestSuspicionDoesNotOutliveTheReply races the tick that becomes suspicious with the reply that comes. Nothing is owed
+// after that reply, so a suspicion that stayed would stay for good.
+func TestSuspicionDoesNotOutliveTheReply(t *testing.T) {
+	n := newTestNode(t, Config{Timeout: testTimeout})
+	client, server := net.Pipe()
+	defer server.Close()
+	c := newConn(n, client, protocol.Meta, 1)
+	c.reading = true
+	c.owed.push(n.newCall(), 0)
+	for range 20_000 {
+		c.watch.seen, c.watch.silent = c.watch.heard.Load(), n.now()-int64(2*testTimeout)
+		together(t, 2, func(i int) error {
+			if i == 0 {
+				return c.judge(n.now())
+			}
+			c.heard(1)
+			return nil
+		})
+		require.False(t, n.health.isSuspect())
+	}
+	require.Positive(t, n.Stats().Suspected, "the two have never met")
+}
+
+// TestTheEndOfALineMayComeLate: nothing is owed to a caller, but the connection is not idle, and what comes is no stray.
+func TestTheEndOfALineMayComeLate(t *testing.T) {
+	answered, ended := make(chan struct{}), make(chan struct{})
+	n := newTestNode(t, Config{Timeout: 10 * time.Second, Dial: tcpScripts(t, func(p *peer) {
+		for p.expect(1) {
+			p.say("VALUE k 0 1 1\r\n1\r\n")
+			<-answered
+			p.say("END\r\n")
+			ended <- struct{}{}
+		}
+	})})
+	for range 3 {
+		requireHit(t, get(t.Context(), n, "k"), "1")
+		answered <- struct{}{}
+		<-ended
+		c := n.streams[0].Load()
+		c.mu.Lock()
+		c.lastPush -= int64(2 * idleCheckAfter)
+		c.mu.Unlock()
+	}
+	require.Equal(t, uint64(1), n.Stats().Dials)
+	require.Zero(t, n.Stats().Broken)
+}
