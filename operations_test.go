@@ -67,6 +67,7 @@ func (s *suite) misses(key string) {
 
 func TestOperations(t *testing.T) {
 	withEachKind(t, 3, func(t *testing.T, servers cluster) {
+		servers.slow(t)
 		a := servers.addrs()
 		topologies := map[string][]memcache.Option{
 			"sharded":    {memcache.WithServers(a...)},

@@ -69,6 +69,13 @@ func withEachKind(t *testing.T, n int, test func(*testing.T, cluster)) {
 	}
 }
 
+// slow is called first by tests that take long: with the race detector one kind of servers is enough for them.
+func (c cluster) slow(t *testing.T) {
+	if _, ok := c[0].(testServer); ok && raceDetector {
+		t.Skip("with the race detector, against memcached only")
+	}
+}
+
 func (c cluster) addrs() (list []string) {
 	for _, s := range c {
 		list = append(list, s.addr())

@@ -53,22 +53,31 @@ func (c *config) newView(members []member) (*view, error) {
 	}
 	placement = c.overridden(placement, members)
 	read := route.Failover(placement)
-	v := &view{tree: treeOf(placement, read), read: read, home: route.Hash(placement)}
+	v := &view{tree: c.tree(placement, read), read: read, home: route.Hash(placement)}
 	for _, m := range members {
 		v.nodes = append(v.nodes, m.node)
 	}
 	return v, nil
 }
 
-// treeOf is the tree of all presets; they differ in placement alone.
-func treeOf(p route.Placement, read route.Route) route.Route {
+// tree is the tree of all presets; they differ in placement alone.
+func (c *config) tree(p route.Placement, read route.Route) route.Route {
 	all, home := route.AllSync(p), route.AtHome(p)
+	getAndTouch := route.GetAndTouch(all, read)
+	if c.onlyHomes() {
+		getAndTouch = route.Hash(p)
+	}
 	return route.ByOperation(all, map[protocol.Command]route.Route{
 		protocol.Get:         read,
-		protocol.GetAndTouch: route.GetAndTouch(all, read),
+		protocol.GetAndTouch: getAndTouch,
 		protocol.Add:         home, protocol.Replace: home, protocol.Append: home, protocol.Prepend: home,
 		protocol.Increment: home, protocol.Decrement: home, route.CompareAndSwap: home,
 	})
+}
+
+// onlyHomes reports whether no key has another replica than its home.
+func (c *config) onlyHomes() bool {
+	return (c.topology == unset || c.topology == sharded) && c.replicas == 1 && len(c.rules) == 0
 }
 
 func (c *config) placement(members []member) (route.Placement, error) {

@@ -52,7 +52,14 @@ func sameOrders(t *testing.T, a, b *Slots) {
 	}
 }
 
-var sizes = []int{1, 2, 3, 16, 17, 100}
+// sizes are numbers of members on both sides of where placement changes its ways. What they test is arithmetic, so the
+// race detector, which makes it slow, need not see the largest.
+var sizes = func() []int {
+	if raceDetector {
+		return []int{1, 2, 3, 17}
+	}
+	return []int{1, 2, 3, 16, 17, 100}
+}()
 
 // A slot's replicas are all different, as many as asked for, or every member where each holds every key.
 func TestSlotsNameEachReplicaOnce(t *testing.T) {
@@ -93,7 +100,7 @@ func TestSlotsDoNotTouchTheList(t *testing.T) {
 // Removing a member moves only the slots that it held, and where several replicas hold a key, the others of it stay in
 // their order; this holds for homes whatever the number of replicas.
 func TestRemovingAMemberMovesOnlyItsSlots(t *testing.T) {
-	for _, n := range []int{2, 3, 16, 17, 100} {
+	for _, n := range sizes[1:] {
 		for _, replicas := range []int{1, 2, 17} {
 			m := members(n)
 			gone := m[n/2]
