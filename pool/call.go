@@ -69,7 +69,7 @@ func (c *call) reset() {
 	c.state.Store(pending) // not by assignment: a tick may still look at a call that was just taken off (watch.expire)
 	c.baton, c.sent, c.direct, c.endLine = false, false, false, false
 	c.command, c.form, c.key, c.opaque = 0, 0, "", 0
-	c.reply, c.buf, c.stats, c.err = protocol.Reply{}, c.buf[:0], nil, nil
+	c.buf, c.stats, c.err = c.buf[:0], nil, nil // reply is written whole before it is read
 }
 
 // park waits for a token or for ctx. Whoever takes a call out of the parked state owes it one token, so one that is

@@ -18,8 +18,9 @@ type reader struct {
 	buf  []byte
 	r, w int // buf[r:w] is read and not decoded
 
-	owesEnd bool  // the last key of a line has hit: END is still to come
-	block   block // the large data block that is being read
+	reply   protocol.Reply // the line decoded last
+	owesEnd bool           // the last key of a line has hit: END is still to come
+	block   block          // the large data block that is being read
 	spin    spin
 }
 
@@ -256,20 +257,20 @@ func (c *conn) takeReply(line []byte, size int, op *Op) (more bool, err error) {
 	if k == nil {
 		return false, errStray
 	}
-	var reply protocol.Reply
+	reply := &c.reader.reply
 	if err := reply.Decode(line, k.command, k.form); err != nil {
 		return true, c.takeError(k, err, size)
 	}
 	switch k.form {
 	case protocol.FormLine:
-		return c.takeOfLine(&reply, size, op)
+		return c.takeOfLine(reply, size, op)
 	case protocol.FormStats:
-		return true, c.takeStat(k, &reply, size)
+		return true, c.takeStat(k, reply, size)
 	}
-	if err := verify(k, &reply, c.dialect); err != nil {
+	if err := verify(k, reply, c.dialect); err != nil {
 		return false, err
 	}
-	return c.takeBlock(k, &reply, size, op)
+	return c.takeBlock(k, reply, size, op)
 }
 
 // verify checks what the protocol offers to detect a shifted reply.
