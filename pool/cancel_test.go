@@ -288,9 +288,9 @@ func TestCallersMemoryIsLeftAloneAfterReturn(t *testing.T) {
 
 // blocked returns a node at a server that reads nothing after the handshake until release is called, and whose
 // connection has no buffer: whoever writes to it waits.
-func blocked(t *testing.T) (n *Node, release func()) {
+func blocked(t *testing.T, timeout time.Duration) (n *Node, release func()) {
 	reading := make(chan struct{})
-	n = newTestNode(t, Config{Timeout: testTimeout, Dial: scripts(func(p *peer) {
+	n = newTestNode(t, Config{Timeout: timeout, Dial: scripts(func(p *peer) {
 		<-reading
 		serveHits(valueOf)(p)
 	})})
@@ -300,7 +300,7 @@ func blocked(t *testing.T) (n *Node, release func()) {
 func TestTheFlusherReturnsInTimeThoughItsWriteIsStuck(t *testing.T) {
 	for _, deadline := range []time.Duration{0, 3 * time.Millisecond, 30 * time.Millisecond, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			n, release := blocked(t)
+			n, release := blocked(t, testTimeout)
 			defer release()
 			ctx, cancel := context.WithTimeout(t.Context(), deadline)
 			defer cancel()
@@ -363,19 +363,15 @@ func readAndCancel(n *Node, seed, rounds int) error {
 }
 
 func TestTenThousandCancelsLeaveTheConnectionInSync(t *testing.T) {
-	for name, addr := range map[string]string{"memcached": realnode.Start(t).Addr, "memcachetest": startFake(t).Addr()} {
-		t.Run(name, func(t *testing.T) {
-			n := newTestNode(t, patient(addr))
-			for i := range 20 {
-				key := fmt.Sprint("k", i)
-				mustSet(t, n, key, string(sealed(key, 40+i*i*100)))
-			}
-			together(t, 16, func(i int) error { return readAndCancel(n, i, 950) })
-			require.NoError(t, readAndCancel(n, 99, 10))
-			require.Equal(t, uint64(1), n.Stats().Dials)
-			require.Zero(t, n.Stats().Broken)
-		})
+	n := newTestNode(t, patient(realnode.Start(t).Addr))
+	for i := range 20 {
+		key := fmt.Sprint("k", i)
+		mustSet(t, n, key, string(sealed(key, 40+i*i*60)))
 	}
+	together(t, 16, func(i int) error { return readAndCancel(n, i, 950) }) // two of three are cancelled
+	require.NoError(t, readAndCancel(n, 99, 10))
+	require.Equal(t, uint64(1), n.Stats().Dials)
+	require.Zero(t, n.Stats().Broken)
 }
 
 // TestWaitersForRoomReturnInTime fills a connection that owes one reply at most.

@@ -31,7 +31,7 @@ func chaosOps(t *testing.T) int {
 	if testing.Short() {
 		return 20_000
 	}
-	return 100_000
+	return 30_000
 }
 
 // chaosSeed returns a new seed, or NOHOP_R5_SEED to repeat a run as far as that can be done.
@@ -100,16 +100,16 @@ func (p *chaosProxy) pump(from, to net.Conn, rnd *rand.Rand) {
 
 // carry writes b, mostly well. False means that the connection shall end.
 func (p *chaosProxy) carry(to net.Conn, b []byte, rnd *rand.Rand) bool {
-	switch dice := rnd.IntN(3000); {
-	case dice == 0:
+	switch dice := rnd.IntN(1000); {
+	case dice < 2:
 		p.faults[2].Add(1)
 		to.Write(b[:rnd.IntN(len(b))])
 		to.(*net.TCPConn).SetLinger(0) // closing sends a reset
 		return false
-	case dice < 30:
+	case dice < 12:
 		p.faults[1].Add(1)
 		time.Sleep(time.Duration(rnd.IntN(30)) * time.Millisecond) // the fault itself
-	case dice < 130:
+	case dice < 60:
 		p.faults[0].Add(1)
 		for ; len(b) > 0 && rnd.IntN(500) > 0; b = b[1:] {
 			if _, err := to.Write(b[:1]); err != nil {

@@ -15,7 +15,7 @@ type Config struct {
 	Name string // stable identity; default: Addr
 	Addr string // "host:port", "[v6]:port", or the path of a unix socket (it holds a slash)
 
-	Timeout     time.Duration // of a try, from the call to its reply; default 100 ms
+	Timeout     time.Duration // of a try, from the call to its reply; default 100 ms. See Node.Do for large batches
 	DialTimeout time.Duration // of connecting, handshakes included; default three times Timeout, at most 300 ms
 	Conns       int           // connections; default 1. A key's requests always take the same one
 	MaxOwed     int           // replies owed on a connection; more callers wait. Default and most 1024

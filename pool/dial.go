@@ -98,8 +98,7 @@ func (n *Node) dialOnce(stream int) {
 	case n.closed:
 		nc.Close()
 	default:
-		n.dial.count++
-		n.dial.fails, n.dial.err, n.dial.next = 0, nil, 0
+		n.dial.succeeded(n.now())
 		n.streams[stream].Store(newConn(n, nc, dialect, n.dial.count))
 		n.alive()
 	}
@@ -117,17 +116,29 @@ func (n *Node) dialFailed(err error) {
 	d.next = n.now() + int64(backoff(d.fails, limit))
 }
 
+// succeeded ends the backoff, unless connections have been barren: then dials stay rare until one brings an answer.
+func (d *dialState) succeeded(now int64) {
+	d.count++
+	if d.barren <= maxBarren {
+		d.fails, d.err, d.next = 0, nil, 0
+		return
+	}
+	d.next = now + int64(backoff(d.fails, maxBackoff))
+}
+
 // noteAnswers notes whether a connection that broke had brought an answer. A node that greets and then breaks whatever
 // comes is backed off from like one that refuses dials, or each request would cost a dial.
 func (n *Node) noteAnswers(c *conn, err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := &n.dial
-	if c.owed.head.Load() > 0 {
-		d.barren = 0
-		return
+	switch {
+	case c.owed.head.Load() == 0:
+		d.barren++
+	case d.barren > 0:
+		d.barren, d.fails, d.err, d.next = 0, 0, nil, 0
 	}
-	if d.barren++; d.barren > maxBarren {
+	if d.barren > maxBarren {
 		d.err, d.local, d.fails = err, false, d.barren-maxBarren
 		d.next = n.now() + int64(backoff(d.fails, maxBackoff))
 	}

@@ -27,7 +27,7 @@
 //   - Every failure is an *Error that says whether the request was not sent, may have been done, or was refused. A read is
 //     repeated once if its connection broke, a mutation only if not a byte of it was written.
 //   - A node that was silent for the length of a try while it owed replies is suspect: its callers fail at once until it
-//     answers, on the same connection, which is drained and not replaced. A node whose dial failed is down until a dial
-//     gets an answer to "version"; one dial at a time, with backoff.
+//     answers, on the same connection, which is drained and not replaced. A node whose dial failed, or whose connections
+//     break before they bring an answer, is down until a dial gets an answer to "version"; one dial at a time, with backoff.
 //   - Memory is bounded whatever the node sends: lines, values, replies owed, bytes queued.
 package pool

@@ -17,7 +17,7 @@ type flusher struct {
 }
 
 // maxKeptWriteBuf bounds the write buffers that a connection keeps.
-const maxKeptWriteBuf = 64 << 10
+const maxKeptWriteBuf = 512 << 10
 
 // flush writes until nothing is queued, then gives the role back. The caller is the flusher.
 func (c *conn) flush() {

@@ -159,10 +159,7 @@ func TestTheEndOfALineMayComeLate(t *testing.T) {
 		requireHit(t, get(t.Context(), n, "k"), "1")
 		answered <- struct{}{}
 		<-ended
-		c := n.streams[0].Load()
-		c.mu.Lock()
-		c.lastPush -= int64(2 * idleCheckAfter)
-		c.mu.Unlock()
+		makeIdle(n)
 	}
 	require.Equal(t, uint64(1), n.Stats().Dials)
 	require.Zero(t, n.Stats().Broken)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -101,11 +102,7 @@ func (p *peer) say(format string, args ...any) {
 }
 
 // discard reads until the connection ends.
-func (p *peer) discard() { p.in.WriteTo(nopWriter{}) }
-
-type nopWriter struct{}
-
-func (nopWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (p *peer) discard() { io.Copy(io.Discard, p.in) }
 
 // script is what a peer does with a connection after the handshake; the connection closes when it returns.
 type script func(*peer)

@@ -52,7 +52,8 @@ func (n *Node) freeCall(k *call) {
 }
 
 // Do sends ops and waits until each is settled: answered, or failed with an *Error in Err. It returns by the time that
-// ctx ends or the node's timeout is over, and shortly after at the latest (5 ms).
+// ctx ends or the node's timeout is over, and shortly after at the latest (5 ms). Of a batch that the connection has no
+// room for (Config.MaxOwed), the timeout of the next part begins when the part before it has been answered.
 func (n *Node) Do(ctx context.Context, ops []*Op) {
 	n.Begin(ctx, ops)
 	n.Flush(ops)

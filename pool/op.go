@@ -26,7 +26,8 @@ type Op struct {
 	conn    *conn // of call
 	expires int64 // Node.now at which the try ends
 	retried bool
-	probing bool // being read again, see mayBeStub
+	probing bool               // being read again, see mayBeStub
+	asked   protocol.MetaFlags // by the caller, while probing
 }
 
 // Token says where a CAS comes from. A CAS is one node's count, and starts anew when that node does, so it means nothing
@@ -57,6 +58,7 @@ func (op *Op) start(n *Node, expires int64) {
 
 func (op *Op) fail(o Outcome, err error) {
 	op.phase = settled
+	op.Reply, op.Value, op.Stats = protocol.Reply{}, nil, nil // of an earlier try
 	op.Err = &Error{Node: op.Node.Name(), Command: op.Request.Command, Outcome: o, Err: err}
 }
 

@@ -23,8 +23,8 @@ func (n *Node) again(op *Op) bool {
 	case !op.retried && op.mayRepeat():
 		op.retried = true
 	case op.mayBeStub():
-		op.probing = true
-		op.Request.Meta |= protocol.ReturnKey
+		op.probing, op.asked = true, op.Request.Meta
+		op.Request.Meta = probeFlags
 	default:
 		op.endProbe()
 		return false
@@ -43,6 +43,9 @@ func (op *Op) mayRepeat() bool {
 	}
 	return e.Outcome == NotSent || !op.Request.Mutates()
 }
+
+// probeFlags ask for what a "gets" line returns. The key makes it a meta command.
+const probeFlags = protocol.ReturnValue | protocol.ReturnFlags | protocol.ReturnCAS | protocol.ReturnKey
 
 // mayBeStub reports whether a classic read brought an empty value from a node that has leases: to classic text the stub
 // of a lease looks like an empty item (memcached's doc/protocol.txt, "Meta Get", N), so the read is repeated as a meta
@@ -65,7 +68,7 @@ func (op *Op) endProbe() {
 		return
 	}
 	op.probing = false
-	op.Request.Meta &^= protocol.ReturnKey
+	op.Request.Meta = op.asked
 	if op.Err == nil && op.Reply.Block == 0 && op.Reply.Has(protocol.Busy) && !op.Reply.Has(protocol.Stale) {
 		op.Reply, op.Value = protocol.Reply{Status: protocol.Miss, Block: -1}, nil
 	}

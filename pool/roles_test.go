@@ -51,7 +51,7 @@ func TestCallersGetTheirOwnValues(t *testing.T) {
 		for name, addr := range map[string]string{"memcached": real, "memcachetest": fake} {
 			t.Run(fmt.Sprintf("%d/%s", callers, name), func(t *testing.T) {
 				n := newTestNode(t, patient(addr))
-				rounds := max(1, 1500/callers)
+				rounds := max(1, 600/callers)
 				together(t, callers, func(i int) error { return mixedTraffic(n, i, rounds) })
 				require.Equal(t, uint64(1), n.Stats().Dials)
 				require.Zero(t, n.Stats().Owed)

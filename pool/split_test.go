@@ -111,7 +111,7 @@ func cutEverywhere(t *testing.T, d protocol.Dialect, batch func() []*Op) {
 	start := p.came.Load()
 	n.Do(t.Context(), batch())
 	length := p.came.Load() - start
-	stride := 1 + length/200
+	stride := 1 + length/120
 	for cut := int64(1); cut < length; cut += stride {
 		p.cut.Store(cut)
 		checkFixtures(t, n, batch())
