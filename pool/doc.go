@@ -10,7 +10,7 @@
 //     until nothing is left (flush.go).
 //  3. Node.Wait: if nobody is reading, this caller becomes the reader. It reads from the socket, gives every reply to the
 //     call at the head of the queue, wakes the callers of those, and when its own has come hands the role to the next that
-//     waits (read.go). A large value is read straight into the memory of the caller that wants it (block.go).
+//     waits (read.go, deliver.go). A large value is read straight into the memory of the caller that wants it (block.go).
 //
 // So a caller alone writes, reads and returns without a hand-over, and sixty-four callers make a few system calls for all.
 // There is no goroutine per request or per connection. A connection that owes replies has a timer that ticks every 5 ms and

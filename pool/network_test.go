@@ -28,7 +28,7 @@ func timed(f func()) time.Duration {
 	return time.Since(start)
 }
 
-func TestNetworkAPeerThatVanishesUnderTrafficIsSuspectAfterOneTryAndItsConnectionEnds(t *testing.T) {
+func TestAVanishedPeerIsSuspectAfterOneTryAndItsConnectionEnds(t *testing.T) {
 	host := netlab.Start(t)
 	n := pool.NewNode(pool.Config{Addr: host.Addr, Timeout: tryTime})
 	defer n.Close()
@@ -48,7 +48,7 @@ func TestNetworkAPeerThatVanishesUnderTrafficIsSuspectAfterOneTryAndItsConnectio
 	require.Equal(t, pool.Up, n.Stats().State)
 }
 
-func TestNetworkAPeerThatVanishedWhileIdleIsFoundBeforeTheNextRequestIsWritten(t *testing.T) {
+func TestAVanishedIdlePeerIsFoundBeforeTheNextRequest(t *testing.T) {
 	host := netlab.Start(t)
 	n := pool.NewNode(pool.Config{Addr: host.Addr, Timeout: tryTime})
 	defer n.Close()
@@ -63,7 +63,7 @@ func TestNetworkAPeerThatVanishedWhileIdleIsFoundBeforeTheNextRequestIsWritten(t
 	require.EqualValues(t, 0, stats.Retries, "nothing was written to the dead connection")
 }
 
-func TestNetworkADialToAVanishedPeerEndsInTime(t *testing.T) {
+func TestADialToAVanishedPeerEndsInTime(t *testing.T) {
 	host := netlab.Start(t)
 	host.Drop()
 	n := pool.NewNode(pool.Config{Addr: host.Addr, Timeout: tryTime})
