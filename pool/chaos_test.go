@@ -20,12 +20,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// chaosOps returns how many operations the tests in this file make: NOHOP_R5_OPS (2000000 for a thorough run), else few
+// chaosOps returns how many operations the tests in this file make: NOHOP_CHAOS_OPS (2000000 for a thorough run), else few
 // enough for every run of the tests.
 func chaosOps(t *testing.T) int {
-	if text := os.Getenv("NOHOP_R5_OPS"); text != "" {
+	if text := os.Getenv("NOHOP_CHAOS_OPS"); text != "" {
 		ops, err := strconv.Atoi(text)
-		require.NoError(t, err, "NOHOP_R5_OPS")
+		require.NoError(t, err, "NOHOP_CHAOS_OPS")
 		return ops
 	}
 	if testing.Short() {
@@ -34,15 +34,15 @@ func chaosOps(t *testing.T) int {
 	return 30_000
 }
 
-// chaosSeed returns a new seed, or NOHOP_R5_SEED to repeat a run as far as that can be done.
+// chaosSeed returns a new seed, or NOHOP_CHAOS_SEED to repeat a run as far as that can be done.
 func chaosSeed(t *testing.T) uint64 {
 	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("NOHOP_R5_SEED"); text != "" {
+	if text := os.Getenv("NOHOP_CHAOS_SEED"); text != "" {
 		var err error
 		seed, err = strconv.ParseUint(text, 10, 64)
-		require.NoError(t, err, "NOHOP_R5_SEED")
+		require.NoError(t, err, "NOHOP_CHAOS_SEED")
 	}
-	t.Log("NOHOP_R5_SEED =", seed)
+	t.Log("NOHOP_CHAOS_SEED =", seed)
 	return seed
 }
 
