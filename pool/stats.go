@@ -32,7 +32,7 @@ type Stats struct {
 	Conns      int // live connections
 	Owed       int // replies owed to this process now, late ones to callers that gave up included
 	Requests   uint64
-	Retries    uint64 // requests sent again because a connection broke
+	Retries    uint64 // requests sent again: a connection broke, or an empty value could be the stub of a lease
 	Writes     uint64 // writes to a socket; Requests/Writes is how well writes are shared
 	Reads      uint64 // reads from a socket that brought something
 	BytesOut   uint64

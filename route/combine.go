@@ -21,12 +21,7 @@ func combine(op *Op, replies []*Op) {
 
 // writeError returns nil if no replica failed. With a single replica there is nothing to combine: its error is the op's.
 func writeError(c protocol.Command, replies []*Op) error {
-	var failed []error
-	for _, r := range replies {
-		if r.Err != nil {
-			failed = append(failed, r.Err)
-		}
-	}
+	failed := failures(replies)
 	if len(failed) == 0 {
 		return nil
 	}
@@ -47,4 +42,14 @@ func decisive(c protocol.Command, replies []*Op) *Op {
 		}
 	}
 	return replies[0]
+}
+
+// failures returns the errors of those that failed.
+func failures(ops []*Op) (failed []error) {
+	for _, op := range ops {
+		if op.Err != nil {
+			failed = append(failed, op.Err)
+		}
+	}
+	return failed
 }

@@ -18,29 +18,16 @@ type failover struct{ placement Placement }
 func Failover(p Placement) Route { return &failover{p} }
 
 func (f *failover) Do(ctx context.Context, ops []*Op) {
-	f.ask(ctx, ops, 0)
+	try := 0
+	next := func(op *Op) Route { return f.placement.Replicas(op).nth(try) }
+	doEach(ctx, ops, next)
 	f.askHomeAgain(ctx, ops)
-	for try := 1; ; try++ {
+	for try = 1; ; try++ {
 		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
 			return
 		}
-		f.ask(ctx, ops, try)
+		doEach(ctx, ops, next)
 	}
-}
-
-// ask sends each op to the replica that its try number stands for.
-func (f *failover) ask(ctx context.Context, ops []*Op, try int) {
-	if len(ops) == 1 {
-		replicas := f.placement.Replicas(ops[0])
-		resolve(replicas.nth(try), ops[0]).Do(ctx, ops)
-		return
-	}
-	b := newBatch()
-	defer b.free()
-	for _, op := range ops {
-		b.add(resolve(f.placement.Replicas(op).nth(try), op), op)
-	}
-	b.do(ctx)
 }
 
 // askHomeAgain asks the home of each op that another replica has answered with a miss. If the home cannot answer, the
@@ -52,7 +39,7 @@ func (f *failover) askHomeAgain(ctx context.Context, ops []*Op) {
 	if len(missed) == 0 {
 		return
 	}
-	f.ask(ctx, missed, 1)
+	doEach(ctx, missed, func(op *Op) Route { return f.placement.Replicas(op).All[0] })
 	for _, op := range missed {
 		if op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) {
 			op.Err = nil

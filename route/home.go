@@ -18,12 +18,7 @@ type atHome struct{ placement Placement }
 func AtHome(p Placement) Route { return &atHome{p} }
 
 func (a *atHome) Do(ctx context.Context, ops []*Op) {
-	b := newBatch()
-	for _, op := range ops {
-		b.add(resolve(a.placement.Replicas(op).All[0], op), op)
-	}
-	b.do(ctx)
-	b.free()
+	doEach(ctx, ops, func(op *Op) Route { return a.placement.Replicas(op).All[0] })
 	a.clear(ctx, ops)
 }
 
@@ -53,12 +48,7 @@ func (w *write) addClear(op *Op, replicas []Route) {
 
 // clearError counts the home among those that acknowledged.
 func clearError(op *Op, copies []*Op) error {
-	var failed []error
-	for _, c := range copies {
-		if c.Err != nil {
-			failed = append(failed, c.Err)
-		}
-	}
+	failed := failures(copies)
 	if len(failed) == 0 {
 		return nil
 	}

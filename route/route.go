@@ -66,16 +66,16 @@ func resolve(r Route, op *Op) Route {
 	}
 }
 
-// doSelected is the Do of a selector.
-func doSelected(ctx context.Context, s Selector, ops []*Op) {
+// doEach has each op served by the route that pick chooses for it, all at once.
+func doEach(ctx context.Context, ops []*Op, pick func(*Op) Route) {
 	if len(ops) == 1 {
-		resolve(s, ops[0]).Do(ctx, ops)
+		resolve(pick(ops[0]), ops[0]).Do(ctx, ops)
 		return
 	}
 	b := newBatch()
 	defer b.free()
 	for _, op := range ops {
-		b.add(resolve(s, op), op)
+		b.add(resolve(pick(op), op), op)
 	}
 	b.do(ctx)
 }

@@ -14,7 +14,7 @@ func Hash(p Placement) Selector { return &hash{p} }
 
 func (h *hash) Select(op *Op) Route { return h.placement.Replicas(op).All[0] }
 
-func (h *hash) Do(ctx context.Context, ops []*Op) { doSelected(ctx, h, ops) }
+func (h *hash) Do(ctx context.Context, ops []*Op) { doEach(ctx, ops, h.Select) }
 
 // CompareAndSwap stands for a Set with the Compare flag, where operations are told apart.
 const CompareAndSwap = protocol.Auth + 1
@@ -43,4 +43,4 @@ func (b *byOperation) Select(op *Op) Route {
 	return b.children[min(op.Request.Command, CompareAndSwap)] // a command that does not exist is refused at the node
 }
 
-func (b *byOperation) Do(ctx context.Context, ops []*Op) { doSelected(ctx, b, ops) }
+func (b *byOperation) Do(ctx context.Context, ops []*Op) { doEach(ctx, ops, b.Select) }
