@@ -24,7 +24,8 @@ func (c *Client) Get(ctx context.Context, key string) (*Item, error) {
 func (c *Client) GetForUpdate(ctx context.Context, key string) (*Item, error) {
 	r := c.newRequest(protocol.Get, key, readFlags)
 	defer r.free()
-	c.view.Load().home.Do(ctx, r.ops[:])
+	r.op.ForUpdate = true
+	c.view.Load().read.Do(ctx, r.ops[:])
 	return r.item()
 }
 

@@ -14,15 +14,14 @@ import (
 type view struct {
 	nodes  []*pool.Node // in the order of names
 	tree   route.Route
-	read   route.Route // the part of the tree that serves plain reads
-	home   route.Route // to each key's home alone
+	read   route.Route // the part of the tree that serves reads
 	reason error       // why there are no nodes
 }
 
 // emptyView answers everything with err.
 func emptyView(err error) *view {
 	tree := failing{err}
-	return &view{tree: tree, read: tree, home: tree, reason: err}
+	return &view{tree: tree, read: tree, reason: err}
 }
 
 var closedView = emptyView(ErrClosed)
@@ -53,7 +52,7 @@ func (c *config) newView(members []member) (*view, error) {
 	}
 	placement = c.overridden(placement, members)
 	read := route.Failover(placement)
-	v := &view{tree: c.tree(placement, read), read: read, home: route.Hash(placement)}
+	v := &view{tree: c.tree(placement, read), read: read}
 	for _, m := range members {
 		v.nodes = append(v.nodes, m.node)
 	}

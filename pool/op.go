@@ -14,6 +14,10 @@ type Op struct {
 	Dst     []byte // the value of a read is appended here; nil asks for a slice of its own
 	Token   Token  // set by a reply; with Compare: that of the read that brought Request.CAS
 
+	// ForUpdate marks a read whose CAS is to be used: it must come from the node where a compare-and-swap takes effect. It
+	// is for routes; to a node it means nothing.
+	ForUpdate bool
+
 	Reply protocol.Reply // valid if Err is nil; its Key is nil
 	Value []byte         // Dst and the value behind it, or the value alone
 	Stats []Stat         // of a Stats request

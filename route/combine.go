@@ -2,46 +2,62 @@ package route
 
 import "github.com/nohop/memcache/protocol"
 
-// combine settles op by the replies of its replicas, home first. It is the one place that says what they mean together:
+// combine settles op by the replies of its replicas, home first. What they mean together is said here and nowhere else,
+// for each family of commands by which reply counts more:
 //
-//	any replica failed       *WriteError: which failed, how many acknowledged
-//	set, and all stored      stored
-//	set, and some refused    the first refusal: a compare, say, that did not hold
-//	delete                   deleted if any replica had the item, else a miss
-//	touch and all others     what the home says; the other replicas may have lost the item
+//	                              counts most … least                          if any replica failed
+//	get, gets, get-and-touch      miss, hit                                    the first failure
+//	set                           exists, not stored, miss; stored             *WriteError: which, and how many acknowledged
+//	delete                        deleted, miss                                *WriteError
+//	touch                         touched, miss                                *WriteError
+//	flush and other               the home's, or the first's                   *WriteError
 //
-// The reply that is kept is the home's, so a CAS in it is the home's too.
+// So a set is stored only where all stored, and a delete or touch is done if any replica had the item: the others may
+// have lost it, as caches do. Of replies that count the same the first is kept; it is the home's where the home has one,
+// so a CAS in it is the home's too.
+//
+// Read-modify-writes (add, replace, append, prepend, increment, decrement, compare-and-swap) are not in the table: they
+// take effect at the home, and its answer is the answer (AtHome); only a failed clear adds a *WriteError beside it.
 func combine(op *Op, replies []*Op) {
-	if err := writeError(op.Request.Command, replies); err != nil {
-		op.Settle(nil, err)
+	if failed := failures(replies); len(failed) > 0 {
+		op.Settle(nil, failure(op.Request.Command, len(replies), failed))
 		return
 	}
 	op.Settle(decisive(op.Request.Command, replies), nil)
 }
 
-// writeError returns nil if no replica failed. With a single replica there is nothing to combine: its error is the op's.
-func writeError(c protocol.Command, replies []*Op) error {
-	failed := failures(replies)
-	if len(failed) == 0 {
-		return nil
-	}
-	if len(replies) == 1 {
+// failure is the error of an op some of whose replicas failed. With a single replica there is nothing to combine, and a
+// read has changed nothing: then it is the error of the first.
+func failure(c protocol.Command, replicas int, failed []error) error {
+	if replicas == 1 || isRead(c) {
 		return failed[0]
 	}
-	return &WriteError{Command: c, Acked: len(replies) - len(failed), Failed: failed}
+	return &WriteError{Command: c, Acked: replicas - len(failed), Failed: failed}
+}
+
+func isRead(c protocol.Command) bool {
+	return c == protocol.Get || c == protocol.GetAndTouch || !c.Mutates()
+}
+
+// counts is how much a reply counts among those of other replicas, by the command and the reply's status.
+var counts = [...][protocol.Exists + 1]uint8{
+	protocol.Get:         {protocol.Miss: 1},
+	protocol.GetAndTouch: {protocol.Miss: 1},
+	protocol.Set:         {protocol.Miss: 1, protocol.NotStored: 2, protocol.Exists: 3},
+	protocol.Delete:      {protocol.OK: 1},
+	protocol.Touch:       {protocol.OK: 1},
+	protocol.Auth:        {}, // all others: the first
 }
 
 // decisive returns the reply that speaks for all.
 func decisive(c protocol.Command, replies []*Op) *Op {
-	for _, r := range replies {
-		switch {
-		case c == protocol.Delete && r.Reply.Status == protocol.OK:
-			return r
-		case c.IsStore() && r.Reply.Status != protocol.OK:
-			return r
+	best := replies[0]
+	for _, r := range replies[1:] {
+		if counts[c][r.Reply.Status] > counts[c][best.Reply.Status] {
+			best = r
 		}
 	}
-	return replies[0]
+	return best
 }
 
 // failures returns the errors of those that failed.

@@ -2,9 +2,8 @@ package route
 
 import (
 	"context"
-	"errors"
+	"slices"
 
-	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 )
 
@@ -14,10 +13,15 @@ type failover struct{ placement Placement }
 // Failover asks the replicas of an op's key in their reading order and returns the first reply. A miss is a reply, but
 // where the first to be read is not the home, its miss is asked again at the home, if that can answer: a
 // read-modify-write clears the replicas, and an eviction need not happen everywhere. If all fail, the error is that of
-// the last one. An op that no node could serve, or whose context has ended, does not move on.
+// the last one. An op that no node could serve, or whose context has ended, does not move on, and what only the home can
+// decide, a read for update included, is asked there alone.
 func Failover(p Placement) Route { return &failover{p} }
 
 func (f *failover) Do(ctx context.Context, ops []*Op) {
+	if slices.ContainsFunc(ops, needsHome) {
+		doEach(ctx, filter(ops, needsHome), f.home)
+		ops = without(ops, needsHome)
+	}
 	try := 0
 	next := func(op *Op) Route { return f.placement.Replicas(op).nth(try) }
 	doEach(ctx, ops, next)
@@ -39,7 +43,7 @@ func (f *failover) askHomeAgain(ctx context.Context, ops []*Op) {
 	if len(missed) == 0 {
 		return
 	}
-	doEach(ctx, missed, func(op *Op) Route { return f.placement.Replicas(op).All[0] })
+	doEach(ctx, missed, f.home)
 	for _, op := range missed {
 		if op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) {
 			op.Err = nil
@@ -48,6 +52,11 @@ func (f *failover) askHomeAgain(ctx context.Context, ops []*Op) {
 	}
 }
 
+func (f *failover) home(op *Op) Route { return f.placement.Replicas(op).All[0] }
+
+// needsHome reports whether only the home of its key can serve op.
+func needsHome(op *Op) bool { return isReadModifyWrite(op) || op.ForUpdate }
+
 // failed returns the ops that have failed and have a replica left for that try.
 func (f *failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
 	return filter(ops, func(op *Op) bool {
@@ -55,33 +64,17 @@ func (f *failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
 	})
 }
 
-// filter returns the ops that keep holds for. It does not allocate for a single op, or if keep holds for none.
-func filter(ops []*Op, keep func(*Op) bool) []*Op {
-	var kept []*Op
-	for i, op := range ops {
-		switch {
-		case !keep(op):
-		case len(kept) == 0 && len(ops) == 1:
-			return ops
-		default:
-			if kept == nil {
-				kept = make([]*Op, 0, len(ops)-i)
-			}
-			kept = append(kept, op)
-		}
-	}
-	return kept
-}
-
 // isNodeFault reports whether a request failed because of the node, so that another one may serve it. A node that was
 // closed is such a case: it has left the view while the request was on its way.
-func isNodeFault(err error) bool {
-	for _, own := range [...]error{
-		protocol.ErrMalformedKey, protocol.ErrInvalidRequest, protocol.ErrInvalidTTL, pool.ErrTooLarge,
-	} {
-		if errors.Is(err, own) {
-			return false
-		}
+func isNodeFault(err error) bool { return FailureOf(err)&FailNode != 0 }
+
+func (f *failover) Explain(op *Op) Step {
+	s := Step{Route: "failover", Why: why(f.placement, op)}
+	r := f.placement.Replicas(op)
+	if needsHome(op) {
+		s.Next = []Step{Explain(r.All[0], op)}
+		return s
 	}
-	return true
+	s.Next = explainAll(r.inReadingOrder(), op)
+	return s
 }

@@ -175,16 +175,3 @@ func TestFailoverOverNodes(t *testing.T) {
 		require.Same(t, nodes[0], op.Node)
 	}
 }
-
-func TestFilter(t *testing.T) {
-	ops := gets("a", "b", "c")
-	none := func(*Op) bool { return false }
-	all := func(*Op) bool { return true }
-	require.Empty(t, filter(ops, none))
-	require.Equal(t, ops, filter(ops, all))
-	require.Equal(t, ops[1:2], filter(ops, func(op *Op) bool { return op.Request.Key == "b" }))
-	require.Zero(t, testing.AllocsPerRun(100, func() {
-		filter(ops, none)
-		filter(ops[:1], all)
-	}))
-}

@@ -107,6 +107,18 @@ func store(c protocol.Command, key, value string) *Op {
 	return &Op{Request: protocol.Request{Command: c, Key: key, Value: []byte(value)}, Hash: HashKey(key)}
 }
 
+// asks returns an op for an operation, as OperationOf tells it.
+func asks(operation protocol.Command, key string) *Op {
+	op := store(operation, key, "v")
+	switch operation {
+	case CompareAndSwap:
+		op.Request.Command, op.Request.Meta = protocol.Set, protocol.Compare
+	case GetForUpdate:
+		op.Request.Command, op.ForUpdate = protocol.Get, true
+	}
+	return op
+}
+
 func do(r Route, ops ...*Op) { r.Do(context.Background(), ops) }
 
 // realNodes returns nodes over started servers.

@@ -22,6 +22,15 @@ func (a *atHome) Do(ctx context.Context, ops []*Op) {
 	a.clear(ctx, ops)
 }
 
+func (a *atHome) Explain(op *Op) Step {
+	r := a.placement.Replicas(op).All
+	s := Step{Route: "at home", Why: why(a.placement, op), Next: []Step{Explain(r[0], op)}}
+	if len(r) > 1 {
+		s.Next = append(s.Next, Step{Route: "clear", Why: "if the home has changed the item", Next: explainAll(r[1:], op)})
+	}
+	return s
+}
+
 // clear deletes what the home has changed, or may have changed, at the other replicas.
 func (a *atHome) clear(ctx context.Context, ops []*Op) {
 	w := newWrite()

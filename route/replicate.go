@@ -2,19 +2,28 @@ package route
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/nohop/memcache/protocol"
 )
 
-// allSync writes every replica of a key.
-type allSync struct{ placement Placement }
+// allSync sends to every replica of a key.
+type allSync struct {
+	placement Placement
+	home      Route // of read-modify-writes
+}
 
-// AllSync sends each op, which must be a write, to every replica of its key at once, waits for all, and combines their
-// replies as combine.go says. If one of several replicas fails, the error is a *WriteError that tells what became of each.
-func AllSync(p Placement) Route { return &allSync{p} }
+// AllSync sends each op to every replica of its key at once, waits for all, and combines their replies as combine.go says.
+// If one of several replicas fails a write, the error is a *WriteError that tells what became of each. What depends on the
+// item that is there is never sent to all: AtHome serves it.
+func AllSync(p Placement) Route { return &allSync{p, AtHome(p)} }
 
 func (a *allSync) Do(ctx context.Context, ops []*Op) {
+	if slices.ContainsFunc(ops, isReadModifyWrite) {
+		a.home.Do(ctx, filter(ops, isReadModifyWrite))
+		ops = without(ops, isReadModifyWrite)
+	}
 	if len(ops) == 1 {
 		if r := a.placement.Replicas(ops[0]).All; len(r) == 1 {
 			resolve(r[0], ops[0]).Do(ctx, ops)
@@ -28,6 +37,13 @@ func (a *allSync) Do(ctx context.Context, ops []*Op) {
 	}
 	w.do(ctx)
 	w.combine()
+}
+
+func (a *allSync) Explain(op *Op) Step {
+	if isReadModifyWrite(op) {
+		return Explain(a.home, op)
+	}
+	return Step{Route: "all-sync", Why: why(a.placement, op), Next: explainAll(a.placement.Replicas(op).All, op)}
 }
 
 // write is one op for each replica of each op of a batch, under way together.
@@ -68,7 +84,7 @@ func (w *write) add(op *Op, replicas []Route, request *protocol.Request) {
 	w.ops = append(w.ops, op)
 	for _, r := range replicas {
 		sub := w.next()
-		sub.Request, sub.Hash, sub.Token = *request, op.Hash, op.Token
+		sub.Request, sub.Hash, sub.Token, sub.ForUpdate = *request, op.Hash, op.Token, op.ForUpdate
 		w.batch.add(resolve(r, sub), sub)
 	}
 	w.ends = append(w.ends, w.used)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -14,52 +15,59 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every command with every pair of replies, home first. The reply is that of the replica named by want: h for the home's,
-// r for the other's; w for a *WriteError.
+// Every operation with every pair of replies, home first. The reply is that of the replica named: h for the home's, r for
+// the other's; f for the failure of the first that failed, w for a *WriteError, c for a *WriteError with the home's reply
+// beside it, because a replica could not be cleared.
 func TestCombine(t *testing.T) {
 	replies := map[string]func(*Op){
 		"ok": says(protocol.OK), "miss": miss, "not stored": says(protocol.NotStored), "exists": says(protocol.Exists), "fails": down,
 	}
-	set, del, touch := "set", "delete", "touch"
-	commands := map[string][]protocol.Command{
-		set:   {protocol.Set, protocol.Add, protocol.Replace, protocol.Append, protocol.Prepend},
-		del:   {protocol.Delete},
-		touch: {protocol.Touch, protocol.Increment, protocol.Decrement, protocol.FlushAll},
-	}
-	for _, row := range []struct{ home, other, set, delete, touch string }{
-		{"ok", "ok", "h", "h", "h"},
-		{"ok", "miss", "r", "h", "h"},
-		{"ok", "not stored", "r", "h", "h"},
-		{"ok", "exists", "r", "h", "h"},
-		{"ok", "fails", "w", "w", "w"},
-		{"miss", "ok", "h", "r", "h"},
-		{"miss", "miss", "h", "h", "h"},
-		{"miss", "not stored", "h", "h", "h"},
-		{"miss", "exists", "h", "h", "h"},
-		{"miss", "fails", "w", "w", "w"},
-		{"not stored", "ok", "h", "r", "h"},
-		{"not stored", "miss", "h", "h", "h"},
-		{"not stored", "not stored", "h", "h", "h"},
-		{"not stored", "exists", "h", "h", "h"},
-		{"not stored", "fails", "w", "w", "w"},
-		{"exists", "ok", "h", "r", "h"},
-		{"exists", "miss", "h", "h", "h"},
-		{"exists", "not stored", "h", "h", "h"},
-		{"exists", "exists", "h", "h", "h"},
-		{"exists", "fails", "w", "w", "w"},
-		{"fails", "ok", "w", "w", "w"},
-		{"fails", "miss", "w", "w", "w"},
-		{"fails", "not stored", "w", "w", "w"},
-		{"fails", "exists", "w", "w", "w"},
-		{"fails", "fails", "w", "w", "w"},
+	for _, row := range []struct{ home, other, get, set, delete, touch, flush, modify string }{
+		{"ok", "ok", "h", "h", "h", "h", "h", "h"},
+		{"ok", "miss", "r", "r", "h", "h", "h", "h"},
+		{"ok", "not stored", "h", "r", "h", "h", "h", "h"},
+		{"ok", "exists", "h", "r", "h", "h", "h", "h"},
+		{"ok", "fails", "f", "w", "w", "w", "w", "c"},
+		{"miss", "ok", "h", "h", "r", "r", "h", "h"},
+		{"miss", "miss", "h", "h", "h", "h", "h", "h"},
+		{"miss", "not stored", "h", "r", "h", "h", "h", "h"},
+		{"miss", "exists", "h", "r", "h", "h", "h", "h"},
+		{"miss", "fails", "f", "w", "w", "w", "w", "h"},
+		{"not stored", "ok", "h", "h", "r", "r", "h", "h"},
+		{"not stored", "miss", "r", "h", "h", "h", "h", "h"},
+		{"not stored", "not stored", "h", "h", "h", "h", "h", "h"},
+		{"not stored", "exists", "h", "r", "h", "h", "h", "h"},
+		{"not stored", "fails", "f", "w", "w", "w", "w", "h"},
+		{"exists", "ok", "h", "h", "r", "r", "h", "h"},
+		{"exists", "miss", "r", "h", "h", "h", "h", "h"},
+		{"exists", "not stored", "h", "h", "h", "h", "h", "h"},
+		{"exists", "exists", "h", "h", "h", "h", "h", "h"},
+		{"exists", "fails", "f", "w", "w", "w", "w", "h"},
+		{"fails", "ok", "f", "w", "w", "w", "w", "f"},
+		{"fails", "miss", "f", "w", "w", "w", "w", "f"},
+		{"fails", "not stored", "f", "w", "w", "w", "w", "f"},
+		{"fails", "exists", "f", "w", "w", "w", "w", "f"},
+		{"fails", "fails", "f", "w", "w", "w", "w", "f"},
 	} {
-		for family, want := range map[string]string{set: row.set, del: row.delete, touch: row.touch} {
-			for _, command := range commands[family] {
-				t.Run(fmt.Sprint(command, "/", row.home, "/", row.other), func(t *testing.T) {
+		for _, family := range []struct {
+			want       string
+			operations []protocol.Command
+		}{
+			{row.get, []protocol.Command{protocol.Get, protocol.GetAndTouch, GetForUpdate}},
+			{row.set, []protocol.Command{protocol.Set}},
+			{row.delete, []protocol.Command{protocol.Delete}},
+			{row.touch, []protocol.Command{protocol.Touch}},
+			{row.flush, []protocol.Command{protocol.FlushAll}},
+			{row.modify, []protocol.Command{
+				protocol.Add, protocol.Replace, protocol.Append, protocol.Prepend, protocol.Increment, protocol.Decrement, CompareAndSwap,
+			}},
+		} {
+			for _, c := range family.operations {
+				t.Run(fmt.Sprint(operationName(c), "/", row.home, "/", row.other), func(t *testing.T) {
 					_, routes := fakes(replies[row.home], replies[row.other])
-					op := store(command, "k", "v")
+					op := asks(c, "k")
 					do(AllSync(Fixed(routes...)), op)
-					checkCombined(t, op, want, row.home, row.other, replies)
+					checkCombined(t, op, family.want, row.home, row.other, replies)
 				})
 			}
 		}
@@ -68,27 +76,33 @@ func TestCombine(t *testing.T) {
 
 func checkCombined(t *testing.T, op *Op, want, home, other string, replies map[string]func(*Op)) {
 	t.Helper()
-	failures := 0
-	for _, name := range []string{home, other} {
-		if name == "fails" {
-			failures++
-		}
-	}
-	if want == "w" {
-		var w *WriteError
-		require.ErrorAs(t, op.Err, &w)
-		require.Len(t, w.Failed, failures)
-		require.Equal(t, 2-failures, w.Acked)
-		require.Equal(t, failures < 2, errors.Is(op.Err, ErrPartialWrite))
-		require.ErrorIs(t, op.Err, pool.ErrNodeDown)
-		require.Equal(t, pool.NotSent, w.Outcome("dead"))
-		require.Zero(t, w.Outcome("another"))
+	switch want {
+	case "f":
+		require.IsType(t, &pool.Error{}, op.Err)
 		return
+	case "w", "c":
+		requireWriteError(t, op, strings.Count(home+other, "fails"))
+		if want == "w" {
+			return
+		}
+	default:
+		require.NoError(t, op.Err)
 	}
 	expected := &Op{}
-	replies[map[string]string{"h": home, "r": other}[want]](expected)
-	require.NoError(t, op.Err)
+	replies[map[string]string{"h": home, "r": other, "c": home}[want]](expected)
 	require.Equal(t, expected.Reply.Status, op.Reply.Status)
+}
+
+func requireWriteError(t *testing.T, op *Op, failed int) {
+	t.Helper()
+	var w *WriteError
+	require.ErrorAs(t, op.Err, &w)
+	require.Len(t, w.Failed, failed)
+	require.Equal(t, 2-failed, w.Acked)
+	require.Equal(t, failed < 2, errors.Is(op.Err, ErrPartialWrite))
+	require.ErrorIs(t, op.Err, pool.ErrNodeDown)
+	require.Equal(t, pool.NotSent, w.Outcome("dead"))
+	require.Zero(t, w.Outcome("another"))
 }
 
 // With a single replica there is nothing to combine, in a batch as alone.
@@ -119,7 +133,7 @@ func TestWriteErrorText(t *testing.T) {
 func TestAllSyncSendsWholeRequests(t *testing.T) {
 	list, routes := fakes(nil, nil, nil)
 	op := store(protocol.Set, "k", "v")
-	op.Request.Flags, op.Request.Exptime, op.Request.CAS, op.Request.Meta = 7, 60, 9, protocol.Compare
+	op.Request.Flags, op.Request.Exptime, op.Request.Meta = 7, 60, protocol.ReturnCAS
 	sent := op.Request
 	do(AllSync(Fixed(routes...)), op)
 	for _, f := range list {
@@ -134,7 +148,7 @@ func TestAllSyncComparesATokenOnlyWhereItWasRead(t *testing.T) {
 	set := store(protocol.Set, "k", "v1")
 	do(AllSync(Fixed(routes...)), set)
 	read := get("k")
-	do(nodes[0], read)
+	do(nodes[1], read)
 	require.NoError(t, read.Err)
 
 	cas := store(protocol.Set, "k", "v2")

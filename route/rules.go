@@ -28,13 +28,30 @@ func NewRules(base Placement, rules map[string]Replicas) *Rules {
 
 // Replicas returns those of the rule for op's key, or else those of the placement below.
 func (r *Rules) Replicas(op *Op) Replicas {
-	if r.byHash == nil {
-		return r.base.Replicas(op)
-	}
-	for _, rule := range r.byHash[op.Hash] {
-		if rule.key == op.Request.Key {
-			return rule.replicas
-		}
+	if rule := r.find(op); rule != nil {
+		return rule.replicas
 	}
 	return r.base.Replicas(op)
+}
+
+// find returns the rule for op's key, or nil.
+func (r *Rules) find(op *Op) *rule {
+	if r.byHash == nil {
+		return nil
+	}
+	sameHash := r.byHash[op.Hash]
+	for i := range sameHash {
+		if sameHash[i].key == op.Request.Key {
+			return &sameHash[i]
+		}
+	}
+	return nil
+}
+
+// Why says that a rule applies, or what the placement below says.
+func (r *Rules) Why(op *Op) string {
+	if r.find(op) != nil {
+		return "a rule for this key"
+	}
+	return why(r.base, op)
 }

@@ -16,19 +16,26 @@ func (h *hash) Select(op *Op) Route { return h.placement.Replicas(op).All[0] }
 
 func (h *hash) Do(ctx context.Context, ops []*Op) { doEach(ctx, ops, h.Select) }
 
-// CompareAndSwap stands for a Set with the Compare flag, where operations are told apart.
-const CompareAndSwap = protocol.Auth + 1
-
-// byOperation chooses a child by the op's command.
-type byOperation struct {
-	children [CompareAndSwap + 1]Route
+func (h *hash) Explain(op *Op) Step {
+	return Step{Route: "home", Why: why(h.placement, op), Next: []Step{Explain(h.Select(op), op)}}
 }
 
-// ByOperation sends each op to the route that routes has for its command, else to fallback.
+// byOperation chooses a child by what the op asks.
+type byOperation struct {
+	children [operationCount]Route
+}
+
+// ByOperation sends each op to the route that routes has for its operation, as OperationOf tells it, else to fallback.
+// A compare-and-swap for which there is no route takes that of Set, a get for update that of Get.
 func ByOperation(fallback Route, routes map[protocol.Command]Route) Selector {
 	b := &byOperation{}
 	for c := range b.children {
 		b.children[c] = fallback
+	}
+	for special, plain := range map[protocol.Command]protocol.Command{CompareAndSwap: protocol.Set, GetForUpdate: protocol.Get} {
+		if r, ok := routes[plain]; ok {
+			b.children[special] = r
+		}
 	}
 	for c, r := range routes {
 		b.children[c] = r
@@ -36,11 +43,10 @@ func ByOperation(fallback Route, routes map[protocol.Command]Route) Selector {
 	return b
 }
 
-func (b *byOperation) Select(op *Op) Route {
-	if op.Request.Command == protocol.Set && op.Request.Has(protocol.Compare) {
-		return b.children[CompareAndSwap]
-	}
-	return b.children[min(op.Request.Command, CompareAndSwap)] // a command that does not exist is refused at the node
-}
+func (b *byOperation) Select(op *Op) Route { return b.children[OperationOf(op)] }
 
 func (b *byOperation) Do(ctx context.Context, ops []*Op) { doEach(ctx, ops, b.Select) }
+
+func (b *byOperation) Explain(op *Op) Step {
+	return Step{Route: "by operation", Why: operationName(OperationOf(op)), Next: []Step{Explain(b.Select(op), op)}}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -111,6 +112,9 @@ func checkMembers(members []Member, replicas int) error {
 
 // Replicas returns the replicas of op's key.
 func (s *Slots) Replicas(op *Op) Replicas { return s.orders[s.order[SlotOf(op.Hash)]] }
+
+// Why names the slot.
+func (s *Slots) Why(op *Op) string { return fmt.Sprintf("slot %d of %d", SlotOf(op.Hash), SlotCount) }
 
 // SlotOf returns the slot of a key with that hash.
 func SlotOf(hash uint64) int { return int(hash >> (64 - 14)) }

@@ -26,6 +26,10 @@ func (g *getAndTouch) Do(ctx context.Context, ops []*Op) {
 	become(ops, protocol.GetAndTouch, readFlags)
 }
 
+func (g *getAndTouch) Explain(op *Op) Step {
+	return Step{Route: "get-and-touch", Why: "touched at all replicas, then read", Next: []Step{Explain(g.touch, op), Explain(g.read, op)}}
+}
+
 func touched(op *Op) bool {
 	if op.Err != nil {
 		return errors.Is(op.Err, ErrPartialWrite)
