@@ -15,11 +15,12 @@ type Client struct {
 	cfg  config
 	view atomic.Pointer[view]
 
-	mu      sync.Mutex        // guards the walk from one view to the next
-	members map[string]member // of the view, by name
-	closed  bool
-	stop    context.CancelFunc
-	wg      sync.WaitGroup // of the goroutine that resolves names, and of the nodes that have left
+	mu         sync.Mutex              // guards the walk from one view to the next
+	nodes      map[nodeSpec]*pool.Node // of the view
+	closed     bool
+	stop       context.CancelFunc
+	wg         sync.WaitGroup // of the goroutine that follows the nodes, and of the nodes that have left
+	background *route.Background
 }
 
 // New validates opts and returns a client. Nodes are dialed when first needed; only names given as "dns+name:port" are
@@ -30,7 +31,7 @@ func New(opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	c := &Client{cfg: cfg, stop: stop}
+	c := &Client{cfg: cfg, stop: stop, background: route.NewBackground(route.DefaultBackground)}
 	if err := c.start(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -46,9 +47,10 @@ func (c *Client) Close() error {
 	c.view.Store(closedView)
 	c.mu.Unlock()
 	c.stop()
-	for _, m := range c.members { // nobody changes it any more
-		m.node.Close()
+	for _, n := range c.nodes { // nobody changes it any more
+		n.Close()
 	}
+	c.background.Close()
 	c.wg.Wait()
 	return nil
 }

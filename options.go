@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
+	"github.com/nohop/memcache/route"
 )
 
 // Option configures a Client. Options may come in any order; what contradicts another, or makes no sense, is an error of
@@ -28,7 +30,9 @@ type config struct {
 	binaryKeys bool
 	resolver   Resolver
 	interval   time.Duration // between resolutions
-	node       pool.Config   // for every node; Name and Addr are filled in
+	log        *slog.Logger
+	build      func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
+	node       pool.Config                      // for every node; Name and Addr are filled in
 }
 
 // group is the servers of a zone.
@@ -44,6 +48,7 @@ const (
 	sharded
 	replicated
 	zoned
+	custom
 )
 
 const defaultInterval = time.Second
@@ -57,7 +62,8 @@ type Resolver interface {
 }
 
 func newConfig(opts []Option) (config, error) {
-	cfg := config{replicas: 1, resolver: net.DefaultResolver, interval: defaultInterval, rules: map[string][]string{}}
+	cfg := config{replicas: 1, resolver: net.DefaultResolver, interval: defaultInterval,
+		rules: map[string][]string{}, log: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
 		if err := opt(&cfg); err != nil {
 			return cfg, err
@@ -100,6 +106,18 @@ func WithSharded(replicas int) Option {
 		}
 		c.replicas = replicas
 		return c.setTopology(sharded)
+	}
+}
+
+// WithLogger has what happens to the client itself, not to single requests, logged: nodes that could not be looked up, a
+// configuration that was refused. The default logs nothing. No key is ever logged.
+func WithLogger(log *slog.Logger) Option {
+	return func(c *config) error {
+		if log == nil {
+			return badOption("no logger")
+		}
+		c.log = log
+		return nil
 	}
 }
 
@@ -239,7 +257,7 @@ func positive[T int | time.Duration](what string, n T) error {
 
 func (c *config) setTopology(t topology) error {
 	if c.topology != unset && c.topology != t {
-		return badOption("WithSharded, WithReplicated and WithZone exclude each other")
+		return badOption("WithSharded, WithReplicated, WithZone and WithRoute exclude each other")
 	}
 	c.topology = t
 	return nil
@@ -276,6 +294,9 @@ func (c *config) validate() error {
 			}
 			seen[s] = true
 		}
+	}
+	if c.topology == custom && len(c.rules) > 0 {
+		return badOption("WithRule has no meaning beside WithRoute: put route.NewRules into the tree")
 	}
 	for key, nodes := range c.rules {
 		if err := c.validateRule(key, nodes); err != nil {

@@ -1,6 +1,7 @@
 package memcache
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -15,7 +16,14 @@ type view struct {
 	nodes  []*pool.Node // in the order of names
 	tree   route.Route
 	read   route.Route // the part of the tree that serves reads
+	preset *preset     // nil for a tree that is none
 	reason error       // why there are no nodes
+}
+
+// preset is what a view knows of a tree that it made itself.
+type preset struct {
+	placement route.Placement
+	local     string // the node or zone to read first, "" for none
 }
 
 // emptyView answers everything with err.
@@ -41,22 +49,34 @@ type member struct {
 	zone string
 }
 
-// newView builds the view over members.
-func (c *config) newView(members []member) (*view, error) {
-	if len(members) == 0 {
-		return emptyView(ErrNoServers), nil
+// viewOf returns how to make the view over servers.
+func (c *Client) viewOf(servers []server) func(*nodeSet) (*view, error) {
+	return func(set *nodeSet) (*view, error) {
+		members := make([]member, 0, len(servers))
+		for _, s := range servers {
+			members = append(members, member{set.get(nodeSpec{addr: s.addr}), s.zone})
+		}
+		slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.node.Name(), b.node.Name()) })
+		if len(members) == 0 {
+			return emptyView(ErrNoServers), nil
+		}
+		if c.cfg.build != nil {
+			return c.customView(members)
+		}
+		return c.cfg.presetView(members)
 	}
+}
+
+// presetView builds the tree of a preset over members.
+func (c *config) presetView(members []member) (*view, error) {
 	placement, err := c.placement(members)
 	if err != nil {
 		return nil, err
 	}
 	placement = c.overridden(placement, members)
 	read := route.Failover(placement)
-	v := &view{tree: c.tree(placement, read), read: read}
-	for _, m := range members {
-		v.nodes = append(v.nodes, m.node)
-	}
-	return v, nil
+	local := cmp.Or(c.localNode(members), c.localZone(members))
+	return &view{tree: c.tree(placement, read), read: read, preset: &preset{placement, local}}, nil
 }
 
 // tree is the tree of all presets; they differ in placement alone.

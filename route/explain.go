@@ -70,16 +70,16 @@ func explainAll(routes []Route, op *Op) (steps []Step) {
 	return steps
 }
 
-// why returns what p says of op, "" if it says nothing.
-func why(p Placement, op *Op) string {
+// Why returns what p says of its placement of op's key, "" if it says nothing.
+func Why(p Placement, op *Op) string {
 	if r, ok := p.(Reasoner); ok {
 		return r.Why(op)
 	}
 	return ""
 }
 
-// inReadingOrder returns the replicas as they would be read.
-func (r Replicas) inReadingOrder() (routes []Route) {
+// InReadingOrder returns the replicas as they would be read.
+func (r Replicas) InReadingOrder() (routes []Route) {
 	for i := range r.All {
 		routes = append(routes, r.nth(i))
 	}

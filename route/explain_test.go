@@ -55,6 +55,6 @@ by operation: get-for-update
 	}
 	text, err := json.Marshal(Explain(Hash(p), get("k")))
 	require.NoError(t, err)
-	require.JSONEq(t, `{"route":"home","why":"slot 12532 of 16384","next":[{"route":"node","name":"c","state":"idle"}]}`, string(text))
+	require.JSONEq(t, `{"route":"hash","why":"slot 12532 of 16384","next":[{"route":"node","name":"c","state":"idle"}]}`, string(text))
 	require.Equal(t, "route.fake\n", Explain(&fake{}, get("k")).String())
 }

@@ -69,12 +69,12 @@ func (f *failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
 func isNodeFault(err error) bool { return FailureOf(err)&FailNode != 0 }
 
 func (f *failover) Explain(op *Op) Step {
-	s := Step{Route: "failover", Why: why(f.placement, op)}
+	s := Step{Route: "failover", Why: Why(f.placement, op)}
 	r := f.placement.Replicas(op)
 	if needsHome(op) {
 		s.Next = []Step{Explain(r.All[0], op)}
 		return s
 	}
-	s.Next = explainAll(r.inReadingOrder(), op)
+	s.Next = explainAll(r.InReadingOrder(), op)
 	return s
 }

@@ -24,7 +24,7 @@ func (a *atHome) Do(ctx context.Context, ops []*Op) {
 
 func (a *atHome) Explain(op *Op) Step {
 	r := a.placement.Replicas(op).All
-	s := Step{Route: "at home", Why: why(a.placement, op), Next: []Step{Explain(r[0], op)}}
+	s := Step{Route: "at home", Why: Why(a.placement, op), Next: []Step{Explain(r[0], op)}}
 	if len(r) > 1 {
 		s.Next = append(s.Next, Step{Route: "clear", Why: "if the home has changed the item", Next: explainAll(r[1:], op)})
 	}

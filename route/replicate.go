@@ -43,7 +43,7 @@ func (a *allSync) Explain(op *Op) Step {
 	if isReadModifyWrite(op) {
 		return Explain(a.home, op)
 	}
-	return Step{Route: "all-sync", Why: why(a.placement, op), Next: explainAll(a.placement.Replicas(op).All, op)}
+	return Step{Route: "all-sync", Why: Why(a.placement, op), Next: explainAll(a.placement.Replicas(op).All, op)}
 }
 
 // write is one op for each replica of each op of a batch, under way together.

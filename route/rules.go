@@ -53,5 +53,5 @@ func (r *Rules) Why(op *Op) string {
 	if r.find(op) != nil {
 		return "a rule for this key"
 	}
-	return why(r.base, op)
+	return Why(r.base, op)
 }

@@ -17,7 +17,7 @@ func (h *hash) Select(op *Op) Route { return h.placement.Replicas(op).All[0] }
 func (h *hash) Do(ctx context.Context, ops []*Op) { doEach(ctx, ops, h.Select) }
 
 func (h *hash) Explain(op *Op) Step {
-	return Step{Route: "home", Why: why(h.placement, op), Next: []Step{Explain(h.Select(op), op)}}
+	return Step{Route: "hash", Why: Why(h.placement, op), Next: []Step{Explain(h.Select(op), op)}}
 }
 
 // byOperation chooses a child by what the op asks.

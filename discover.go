@@ -1,14 +1,11 @@
 package memcache
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/nohop/memcache/pool"
 )
 
 // server is one node as the configuration or the resolver names it.
@@ -18,7 +15,7 @@ type server struct{ addr, zone string }
 func (c *Client) start(ctx context.Context) error {
 	names := c.cfg.newNames()
 	names.resolve(ctx, c.cfg.resolver)
-	if err := c.apply(ctx, names.servers()); err != nil {
+	if err := c.apply(ctx, c.viewOf(names.servers())); err != nil {
 		return err
 	}
 	if len(names.answers) > 0 {
@@ -38,67 +35,11 @@ func (c *Client) follow(ctx context.Context, names *names) {
 		case <-ticker.C:
 		}
 		if names.resolve(ctx, c.cfg.resolver) {
-			// The only error is a configuration that New has accepted already.
-			_ = c.apply(ctx, names.servers())
+			if err := c.apply(ctx, c.viewOf(names.servers())); err != nil {
+				c.cfg.log.Error("memcache: the nodes have changed, but no view can be made of them; the last one stays", "error", err)
+			}
 		}
 	}
-}
-
-// apply replaces the view by one over servers. Nodes that stay keep their connections; those that left are closed after a
-// grace, for requests under way, or when ctx ends.
-func (c *Client) apply(ctx context.Context, servers []server) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return ErrClosed
-	}
-	next := make(map[string]member, len(servers))
-	members := make([]member, 0, len(servers))
-	for _, s := range servers {
-		m, ok := c.members[s.addr]
-		if !ok {
-			m.node = c.cfg.newNode(s.addr)
-		}
-		m.zone = s.zone
-		next[s.addr] = m
-		members = append(members, m)
-	}
-	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.node.Name(), b.node.Name()) })
-	v, err := c.cfg.newView(members)
-	if err != nil {
-		return err
-	}
-	c.view.Store(v)
-	for name, m := range c.members {
-		if _, stays := next[name]; !stays {
-			c.wg.Go(func() { c.dismiss(ctx, m.node) })
-		}
-	}
-	c.members = next
-	return nil
-}
-
-// dismiss closes a node that has left the view.
-func (c *Client) dismiss(ctx context.Context, n *pool.Node) {
-	timer := time.NewTimer(c.cfg.grace())
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	n.Close()
-}
-
-// grace is longer than a write that found a node in the view can be under way: it makes two tries, at the home and at the
-// other replicas. A read that fails over may take longer, and goes on at the nodes that are left.
-func (c *config) grace() time.Duration {
-	return 4 * max(c.node.Timeout, pool.DefaultTimeout)
-}
-
-func (c *config) newNode(addr string) *pool.Node {
-	cfg := c.node
-	cfg.Name, cfg.Addr = addr, addr
-	return pool.NewNode(cfg)
 }
 
 // names are the names to resolve, with the last good answer of each.
