@@ -115,7 +115,7 @@ func (op *Op) valueOf(k *call) []byte {
 }
 
 // Settle ends op with what another op, its copy at some node, came to; or, if from is nil, with err. It is for routes that
-// send copies of an op.
+// send copies of an op; a copy has no Dst.
 func (op *Op) Settle(from *Op, err error) {
 	op.phase, op.Err = settled, err
 	if from == nil {
@@ -123,4 +123,7 @@ func (op *Op) Settle(from *Op, err error) {
 		return
 	}
 	op.Reply, op.Value, op.Stats, op.Node, op.Token = from.Reply, from.Value, from.Stats, from.Node, from.Token
+	if op.Dst != nil && op.Reply.Block >= 0 {
+		op.Value = append(op.Dst, from.Value...)
+	}
 }

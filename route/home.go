@@ -50,9 +50,12 @@ func (a *atHome) clear(ctx context.Context, ops []*Op) {
 
 // addClear queues a plain delete of op's key for each of replicas.
 func (w *write) addClear(op *Op, replicas []Route) {
-	w.add(op, replicas, &protocol.Request{
-		Command: protocol.Delete, Key: op.Request.Key, Meta: op.Request.Meta & protocol.BinaryKey,
-	})
+	w.add(op, replicas, clearOf(op))
+}
+
+// clearOf returns a plain delete of op's key.
+func clearOf(op *Op) *protocol.Request {
+	return &protocol.Request{Command: protocol.Delete, Key: op.Request.Key, Meta: op.Request.Meta & protocol.BinaryKey}
 }
 
 // clearError counts the home among those that acknowledged.

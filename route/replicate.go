@@ -83,11 +83,26 @@ func (w *write) free() {
 func (w *write) add(op *Op, replicas []Route, request *protocol.Request) {
 	w.ops = append(w.ops, op)
 	for _, r := range replicas {
-		sub := w.next()
-		sub.Request, sub.Hash, sub.Token, sub.ForUpdate = *request, op.Hash, op.Token, op.ForUpdate
-		w.batch.add(resolve(r, sub), sub)
+		w.send(op, r, request, op.Hash)
 	}
 	w.ends = append(w.ends, w.used)
+}
+
+// addKeys queues what op asks of r: request, for each of keys.
+func (w *write) addKeys(op *Op, r Route, request *protocol.Request, keys []string) {
+	w.ops = append(w.ops, op)
+	for _, key := range keys {
+		keyed := *request
+		keyed.Key = key
+		w.send(op, r, &keyed, HashKey(key))
+	}
+	w.ends = append(w.ends, w.used)
+}
+
+func (w *write) send(op *Op, r Route, request *protocol.Request, hash uint64) {
+	sub := w.next()
+	sub.Request, sub.Hash, sub.Token, sub.ForUpdate = *request, hash, op.Token, op.ForUpdate
+	w.batch.add(resolve(r, sub), sub)
 }
 
 func (w *write) next() *Op {
