@@ -55,6 +55,38 @@ func treeOver(p Placement, rules map[string]Replicas) Route {
 	return ByOperation(AllSync(p), map[protocol.Command]Route{protocol.Get: Failover(p), protocol.Add: AtHome(p)})
 }
 
+// BenchmarkRouteSelect is what a route that only selects adds to a request.
+func BenchmarkRouteSelect(b *testing.B) {
+	var leaves []Route
+	var members []Member
+	for i := range 10 {
+		l := &leaf{}
+		leaves, members = append(leaves, l), append(members, Member{Route: l, Name: fmt.Sprint("node", i)})
+	}
+	slots, err := NewSlots(members, 1, "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	positions, err := Positions(leaves, 1, func(key string) int { return len(key) % 10 })
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, tree := range []struct {
+		name  string
+		route Route
+	}{
+		{"bare", leaves[0]},
+		{"hash", Hash(slots)},
+		{"positions", Hash(positions)},
+		{"operation", ByOperation(leaves[0], map[protocol.Command]Route{protocol.Get: leaves[1]})},
+		{"prefix", ByPrefix(leaves[0], map[string]Route{"user:": leaves[1], "session:": leaves[2], "key:": leaves[3]})},
+		{"keypart", ByKeyPart(func(key string) string { return key[:4] }, Hash(slots))},
+		{"shard", ByShard(func(key string) (int, bool) { return len(key), true }, leaves, leaves[0])},
+	} {
+		b.Run(tree.name, func(b *testing.B) { benchRoute(b, tree.route, get("key:1")) })
+	}
+}
+
 func benchRoute(b *testing.B, r Route, ops ...*Op) {
 	b.ReportAllocs()
 	ctx := context.Background()
