@@ -19,6 +19,7 @@ type call struct {
 	command protocol.Command
 	form    protocol.Form
 	key     string
+	binary  bool
 	opaque  uint32 // sent if not 0
 	endLine bool   // the last key of its line: END follows
 
@@ -68,7 +69,7 @@ func (c *call) reset() {
 	}
 	c.state.Store(pending) // not by assignment: a tick may still look at a call that was just taken off (watch.expire)
 	c.baton, c.sent, c.direct, c.endLine = false, false, false, false
-	c.command, c.form, c.key, c.opaque = 0, 0, "", 0
+	c.command, c.form, c.key, c.binary, c.opaque = 0, 0, "", false, 0
 	c.buf, c.stats, c.err = c.buf[:0], nil, nil // reply is written whole before it is read
 }
 

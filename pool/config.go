@@ -22,6 +22,7 @@ type Config struct {
 	MaxQueued   int           // bytes queued on a connection and not yet written; default 4 MiB
 	MaxValue    int           // largest value sent or accepted, in bytes; default 8 MiB
 	MaxStall    time.Duration // a connection that owes replies and stays silent this long is closed; default 30 s
+	MaxMissed   int           // keys of which the node missed a write that are remembered; more, and it is flushed. Default 65,536
 
 	TLS      *tls.Config // nil: plain. Without a ServerName the host of Name, or of Addr, is used
 	Username string      // text authentication ("-Y"); empty: none
@@ -40,6 +41,7 @@ const (
 	defaultMaxQueued = 4 << 20
 	defaultMaxValue  = 8 << 20
 	defaultMaxStall  = 30 * time.Second
+	defaultMaxMissed = 1 << 16
 	maxDialTimeout   = 300 * time.Millisecond
 )
 
@@ -52,6 +54,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxQueued, defaultMaxQueued)
 	setDefault(&c.MaxValue, defaultMaxValue)
 	setDefault(&c.MaxStall, defaultMaxStall)
+	setDefault(&c.MaxMissed, defaultMaxMissed)
 	c.MaxOwed = min(c.MaxOwed, ringSize)
 	if c.Dial == nil {
 		c.Dial = defaultDialer.DialContext

@@ -18,6 +18,7 @@ type conn struct {
 	nc      net.Conn
 	dialect protocol.Dialect
 	id      uint64 // counts the node's connections: a later one has a larger id
+	born    int64  // Node.now
 	tls     bool   // an interrupted write cannot be continued
 
 	mu       sync.Mutex // never held across a wait or a write
@@ -47,11 +48,11 @@ type openLine struct {
 }
 
 func newConn(n *Node, nc net.Conn, d protocol.Dialect, id uint64) *conn {
-	c := &conn{node: n, nc: nc, dialect: d, id: id}
+	c := &conn{node: n, nc: nc, dialect: d, id: id, born: n.now()}
 	_, c.tls = nc.(*tls.Conn)
 	c.reader.buf = make([]byte, minReadBuf)
 	c.reader.spin = newSpin(nc)
-	c.lastPush = n.now()
+	c.lastPush = c.born
 	return c
 }
 
@@ -105,6 +106,10 @@ func (c *conn) pushOne(op *Op) bool {
 		return false
 	}
 	r := &op.Request
+	if c.node.journal.active.Load() && !op.repairs && c.node.journal.fences(r, c.id) {
+		op.fail(NotSent, ErrMissedWrite)
+		return true
+	}
 	form, err := protocol.Plan(c.dialect, r)
 	if err != nil {
 		op.fail(NotSent, err)
@@ -136,7 +141,7 @@ func (c *conn) honours(op *Op) bool {
 // queue encodes op behind what is queued already and adds its call to the owed replies.
 func (c *conn) queue(op *Op, form protocol.Form) {
 	k := c.node.newCall()
-	k.command, k.form, k.key = op.Request.Command, form, op.Request.Key
+	k.command, k.form, k.key, k.binary = op.Request.Command, form, op.Request.Key, op.Request.Has(protocol.BinaryKey)
 	if form == protocol.FormLine {
 		c.appendLine(op, k)
 	} else {

@@ -183,7 +183,11 @@ func (c *conn) takeStat(k *call, reply *protocol.Reply, size int) error {
 
 // deliver publishes a call's result and, if its caller is gone, puts it back for use.
 func (c *conn) deliver(k *call) {
-	if !k.finish() {
-		c.node.freeCall(k)
+	if k.finish() {
+		return
 	}
+	if isJournaled(k.command) {
+		c.node.noteLate(k)
+	}
+	c.node.freeCall(k)
 }

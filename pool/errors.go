@@ -15,7 +15,15 @@ var (
 	ErrTooLarge         = errors.New("memcache: value is larger than the limit")
 	ErrForeignCAS       = errors.New("memcache: CAS was read from another node than the key's home")
 	ErrBroken           = errors.New("memcache: connection broke")
+
+	// ErrMissedWrite matches ErrNodeDown too: for this key, the node is not to be asked.
+	ErrMissedWrite error = missedError{}
 )
+
+type missedError struct{}
+
+func (missedError) Error() string        { return "memcache: node has missed a write of this key" }
+func (missedError) Is(target error) bool { return target == ErrNodeDown }
 
 // timeoutError is what ErrTimeout holds: the try's time is over, the caller's context is not. It is a net.Error.
 type timeoutError struct{}

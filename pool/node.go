@@ -16,6 +16,7 @@ type Node struct {
 	calls   sync.Pool // of *call; per node, so that a test's bubble shares nothing with another
 	count   counters
 	health  health
+	journal journal
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -31,6 +32,7 @@ func NewNode(cfg Config) *Node {
 	n := &Node{cfg: cfg.withDefaults(), born: time.Now()}
 	n.streams = make([]atomic.Pointer[conn], n.cfg.Conns)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
+	n.journal.limit = n.cfg.MaxMissed
 	n.calls.New = func() any { return &call{wake: make(chan struct{}, 1)} }
 	return n
 }

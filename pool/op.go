@@ -30,6 +30,7 @@ type Op struct {
 	conn    *conn // of call
 	expires int64 // Node.now at which the try ends
 	retried bool
+	repairs bool               // of the node's own: works off the journal
 	probing bool               // being read again, see mayBeStub
 	asked   protocol.MetaFlags // by the caller, while probing
 }
@@ -89,6 +90,7 @@ func (op *Op) take(k *call) {
 	op.call, op.phase = nil, settled
 	if k.err != nil {
 		op.fail(k.outcome(), k.err)
+		op.noteBroken()
 		n.freeCall(k)
 		return
 	}
@@ -97,6 +99,32 @@ func (op *Op) take(k *call) {
 		op.Value = op.valueOf(k)
 	}
 	n.freeCall(k)
+}
+
+// noteBroken has the journal know of a mutation that a broken connection may have carried to the node. One that was not
+// sent, and is not sent elsewhere either, is no business of the journal.
+func (op *Op) noteBroken() {
+	if isJournaled(op.Request.Command) && !op.repairs && op.Err.(*Error).Outcome == Ambiguous {
+		op.Node.journal.missed(&op.Request, op.Hash, op.conn.id)
+		op.Node.startRepair()
+	}
+}
+
+// abandon gives op's call up, unless it is answered in this moment. The journal knows of it before: the late reply, which
+// takes it out again, may come at once.
+func (op *Op) abandon(err error) bool {
+	noted := isJournaled(op.Request.Command) && !op.repairs
+	if noted {
+		op.Node.journal.givenUp(op, op.conn.id)
+	}
+	if !op.call.state.CompareAndSwap(pending, abandoned) {
+		if noted {
+			op.Node.journal.answered(keyOf(&op.Request))
+		}
+		return false
+	}
+	op.giveUp(err)
+	return true
 }
 
 // ownSize is the size from which a value's buffer is given away, not copied.

@@ -42,8 +42,7 @@ var (
 func (c *conn) await(ctx context.Context, op *Op) {
 	k := op.call
 	for !c.takeTurn(ctx, op) {
-		if err := op.over(ctx); err != nil && k.state.CompareAndSwap(pending, abandoned) {
-			op.giveUp(err)
+		if err := op.over(ctx); err != nil && op.abandon(err) {
 			return
 		}
 	}
@@ -138,10 +137,8 @@ func (c *conn) leave(ctx context.Context, op *Op) bool {
 	if err == nil {
 		return false
 	}
-	op.call.state.Store(abandoned)
 	c.reader.block.disown(op)
-	op.giveUp(err)
-	return true
+	return op.abandon(err)
 }
 
 // broke ends the connection and the role.

@@ -41,6 +41,9 @@ type Stats struct {
 	DialErrors uint64
 	Broken     uint64 // connections that broke
 	Suspected  uint64 // times that the node became suspect
+	Missed     int    // keys in the journal: of writes that the node may have missed, or may do late
+	MissedAll  bool   // the journal overflowed: nothing is read here until the node was flushed
+	Repaired   uint64 // keys deleted, and flushes, because the node had missed writes
 }
 
 type counters struct {
@@ -64,6 +67,7 @@ func (n *Node) Stats() Stats {
 		}
 	}
 	s.State, s.Reason = n.state(s.Conns)
+	s.Missed, s.MissedAll, s.Repaired = n.journal.size()
 	return s
 }
 

@@ -1,6 +1,9 @@
 package route
 
-import "github.com/nohop/memcache/protocol"
+import (
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+)
 
 // combine settles op by the replies of its replicas, home first. What they mean together is said here and nowhere else,
 // for each family of commands by which reply counts more:
@@ -18,12 +21,31 @@ import "github.com/nohop/memcache/protocol"
 //
 // Read-modify-writes (add, replace, append, prepend, increment, decrement, compare-and-swap) are not in the table: they
 // take effect at the home, and its answer is the answer (AtHome); only a failed clear adds a *WriteError beside it.
+//
+// Beside a *WriteError op keeps what the replicas that acknowledged say together, and the nodes of the others know that
+// they have missed the write.
 func combine(op *Op, replies []*Op) {
-	if failed := failures(replies); len(failed) > 0 {
+	failed := failures(replies)
+	switch {
+	case len(failed) == 0:
+		op.Settle(decisive(op.Request.Command, replies), nil)
+	case len(failed) == len(replies) || isRead(op.Request.Command):
 		op.Settle(nil, failure(op.Request.Command, len(replies), failed))
-		return
+	default:
+		noteMissed(replies)
+		acked := filter(replies, func(r *Op) bool { return r.Err == nil })
+		op.Settle(decisive(op.Request.Command, acked), failure(op.Request.Command, len(replies), failed))
 	}
-	op.Settle(decisive(op.Request.Command, replies), nil)
+}
+
+// noteMissed tells the nodes that have not done a mutation which others have. What is ambiguous, a node notes itself.
+func noteMissed(replies []*Op) {
+	for _, r := range replies {
+		failed, ok := r.Err.(*pool.Error)
+		if ok && failed.Outcome != pool.Ambiguous && r.Node != nil {
+			r.Node.Missed(&r.Request, r.Hash)
+		}
+	}
 }
 
 // failure is the error of an op some of whose replicas failed. With a single replica there is nothing to combine, and a

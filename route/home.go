@@ -58,12 +58,13 @@ func clearOf(op *Op) *protocol.Request {
 	return &protocol.Request{Command: protocol.Delete, Key: op.Request.Key, Meta: op.Request.Meta & protocol.BinaryKey}
 }
 
-// clearError counts the home among those that acknowledged.
+// clearError is the error of a clear of which some failed; it counts the home among those that acknowledged.
 func clearError(op *Op, copies []*Op) error {
 	failed := failures(copies)
 	if len(failed) == 0 {
 		return nil
 	}
+	noteMissed(copies)
 	return &WriteError{Command: op.Request.Command, Acked: 1 + len(copies) - len(failed), Failed: failed}
 }
 
