@@ -276,6 +276,15 @@ var operations = map[string]func(*suite){
 		s.misses(k)
 		s.set(k, "v") // the connection is in use still
 		s.has(k, "v")
+		for _, conditional := range []func(context.Context, *memcache.Item) error{s.c.Add, s.c.Replace, s.c.Append, s.c.Prepend} {
+			require.Error(s, conditional(s.Context(), large))
+			s.has(k, "v") // what is there is spared
+		}
+		update, err := s.c.GetForUpdate(s.Context(), k)
+		require.NoError(s, err)
+		update.Value = large.Value
+		s.refused(s.c.CompareAndSwap(s.Context(), update), protocol.CauseTooLarge)
+		s.has(k, "v")
 		for _, n := range s.c.Stats().Nodes {
 			require.LessOrEqual(s, n.Dials, uint64(1))
 		}

@@ -29,8 +29,6 @@
 //   - DeleteAll flushes all servers, not only the one that an empty key would live on
 //     (TestDifferenceDeleteAllReachesAllServers).
 //   - GetAndTouch fills in CasID (TestDifferenceGetAndTouchReadsTheVersion).
-//   - A value too large for the server drops what was at its key whatever stores it, because meta commands do that; of the
-//     classic ones only set does (TestDifferenceTooLargeValuesDropWhatWasThere).
 //   - Timeout bounds an operation as a whole; in gomemcache it begins anew with each item that comes (TestEndlessItemsEnd). It
 //     may change at any time (TestTimeoutMayChange); DialContext counts when a server is first picked
 //     (TestDialContextAfterClose).

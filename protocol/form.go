@@ -20,7 +20,8 @@ const (
 // of its flags. Unknown is planned as Text; of that, servers before 1.5.3 lack the command of GetAndTouch.
 //
 // A plain read takes FormLine in every dialect: many keys share a line, which costs client and server less than a meta
-// command each, and the reply repeats the key, so that a shifted reply is always detected without an opaque.
+// command each, and the reply repeats the key, so that a shifted reply is always detected without an opaque. A large
+// conditional store takes FormText, which spares the item that is there if the server refuses the new one.
 func Plan(d Dialect, r *Request) (Form, error) {
 	if r.Command == Get && r.Meta&^(lineFlags|WithOpaque) == 0 {
 		return FormLine, nil
@@ -31,10 +32,20 @@ func Plan(d Dialect, r *Request) (Form, error) {
 	if r.Meta&^knownFlags[max(d, Text)][r.Command] != 0 {
 		return 0, ErrUnsupported
 	}
-	if d.HasMeta() {
+	if d.HasMeta() && !r.endangersItem() {
 		return metaForms[r.Command].orUnsupported()
 	}
 	return textForms[r.Command].orUnsupported()
+}
+
+// largeStore is from which size on a value may be over the server's limit (-I, 1 MiB unless set).
+const largeStore = 512 << 10
+
+// endangersItem reports whether r is a conditional store so large that the server may refuse it. "ms" of any mode then
+// deletes the item that is there; the classic commands, "set" apart, leave it alone (recorded on 1.6.18).
+func (r *Request) endangersItem() bool {
+	conditional := r.Command.IsStore() && (r.Command != Set || r.Has(Compare))
+	return conditional && len(r.Value) >= largeStore && r.Meta&^(WithOpaque|flagsSince[Text][r.Command]) == 0
 }
 
 // metaForms and textForms hold each command's form; 0 for none.

@@ -131,3 +131,31 @@ func everyFlag(d protocol.Dialect, c protocol.Command) protocol.Request {
 
 // longKey is as long as a key may be.
 var longKey = strings.Repeat("k", protocol.MaxKeySize)
+
+// A conditional store that the server may find too large goes as classic text, which leaves the item that is there alone.
+func TestPlanOfLargeStores(t *testing.T) {
+	const large = 512 << 10
+	for _, row := range []struct {
+		command protocol.Command
+		flags   protocol.MetaFlags
+		size    int
+		want    protocol.Form
+	}{
+		{protocol.Set, 0, large, protocol.FormMeta},
+		{protocol.Set, protocol.Compare, large, protocol.FormText},
+		{protocol.Set, protocol.Compare | protocol.WithOpaque, large, protocol.FormText},
+		{protocol.Set, protocol.Compare | protocol.Invalidate, large, protocol.FormMeta},
+		{protocol.Set, protocol.Compare, large - 1, protocol.FormMeta},
+		{protocol.Add, 0, large, protocol.FormText},
+		{protocol.Replace, 0, large, protocol.FormText},
+		{protocol.Append, 0, large, protocol.FormText},
+		{protocol.Prepend, 0, large, protocol.FormText},
+		{protocol.Add, protocol.BinaryKey, large, protocol.FormMeta},
+		{protocol.Add, 0, large - 1, protocol.FormMeta},
+	} {
+		r := protocol.Request{Command: row.command, Key: "k", Meta: row.flags, Value: make([]byte, row.size)}
+		form, err := protocol.Plan(protocol.Meta, &r)
+		require.NoError(t, err)
+		require.Equal(t, row.want, form, "%v %b %d", row.command, row.flags, row.size)
+	}
+}

@@ -76,27 +76,6 @@ func TestDifferenceDeleteAllReachesAllServers(t *testing.T) {
 	}
 }
 
-// The meta commands, which are spoken where the server has them, drop what was there if a value is too large for the
-// server; of the classic ones only set does.
-func TestDifferenceTooLargeValuesDropWhatWasThere(t *testing.T) {
-	_, addrs := start(t, 1)
-	their, our := newTheirs(t, addrs...), newOurs(t, addrs...)
-	for name, store := range map[string]func(client, *item) error{
-		"Add": client.Add, "Replace": client.Replace, "Append": client.Append, "Prepend": client.Prepend,
-		"CompareAndSwap": client.CompareAndSwap,
-	} {
-		for _, test := range []struct {
-			client
-			left string
-		}{{their, "ok"}, {our, "miss"}} {
-			require.NoError(t, test.Set(&item{Key: "k", Value: []byte("v")}))
-			require.Equal(t, "failure", test.outcome(store(test, &item{Key: "k", Value: tooLarge})), name)
-			_, err := test.Get("k")
-			require.Equal(t, test.left, test.outcome(err), name)
-		}
-	}
-}
-
 func TestDifferenceErrorsHaveKinds(t *testing.T) {
 	_, addrs := start(t, 1)
 	their, our := newTheirs(t, addrs...), newOurs(t, addrs...)

@@ -145,8 +145,8 @@ func (s script) operation() operation {
 	if op.name == "Append" || op.name == "Prepend" {
 		op.value = append([]byte("."), op.value...) // no number becomes a larger one
 	}
-	if op.name == "Set" && s.IntN(20) == 0 {
-		op.value = tooLarge // of other stores: see differences_test.go
+	if s.IntN(20) == 0 {
+		op.value = tooLarge
 	}
 	if s.badKeys && s.IntN(40) == 0 {
 		op.key, op.whole = pick(s, badKeys...), true
