@@ -9,8 +9,9 @@ import (
 )
 
 // Increment adds delta to the decimal number stored at key and returns the sum, wrapping at 64 bits. ErrCacheMiss if there
-// is none; an *OpError with Outcome Refused if the value is not a number. With ErrPartialWrite the sum stands and is
-// returned beside the error: the home has counted, and another replica could not be cleared of what it held before.
+// is none; an *OpError with Outcome Refused if the value is not a number. With ErrPartialWrite, under RequireAll, the sum
+// stands and is returned beside the error: the home has counted, and another replica could not be cleared of what it held
+// before.
 func (c *Client) Increment(ctx context.Context, key string, delta uint64) (uint64, error) {
 	return c.count(ctx, protocol.Increment, key, delta)
 }

@@ -9,7 +9,8 @@ import (
 
 func TestIncrementReturnsTheSumBesideAPartialWrite(t *testing.T) {
 	withEachKind(t, 3, func(t *testing.T, servers cluster) {
-		c := newClient(t, memcache.WithServers(servers.addrs()...), memcache.WithReplicated())
+		c := newClient(t, memcache.WithServers(servers.addrs()...), memcache.WithReplicated(),
+			memcache.WithWritePolicy(memcache.RequireAll))
 		require.NoError(t, c.Set(t.Context(), item("n", "40")))
 		sum, err := c.Increment(t.Context(), "n", 1)
 		require.NoError(t, err)

@@ -21,8 +21,9 @@
 //
 // # Writes
 //
-// Set, Delete and Touch go to every replica at once. If some fail, the error is a *WriteError that says what became of
-// each: errors.Is(err, ErrPartialWrite). Add, Replace, Append, Prepend, Increment, Decrement and CompareAndSwap depend on
+// Set, Delete and Touch go to every replica at once. They succeed if one replica has acknowledged them; those that have not
+// are not read for the key until they have deleted it (WithWritePolicy; with RequireAll such a write is an ErrPartialWrite,
+// and its *WriteError says what became of each replica). Add, Replace, Append, Prepend, Increment, Decrement and CompareAndSwap depend on
 // what is there, so they take effect at the key's home and then clear the other replicas, whose next read asks the home.
 //
 // # The life of a Get

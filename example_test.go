@@ -336,14 +336,15 @@ func ExampleWithRule() {
 	// far: writes 1 reads 0
 }
 
-// A write that some replicas did not get names them, and says what is known of each.
+// Where every replica must have a write, one that some did not get names them, and says what is known of each.
 func ExampleWriteError() {
 	ctx := context.Background()
 	alive, dead := memcachetest.NewServer(), memcachetest.NewServer()
 	defer alive.Close()
 	dead.Close()
 
-	client, err := memcache.New(memcache.WithServers(alive.Addr(), dead.Addr()), memcache.WithReplicated())
+	client, err := memcache.New(memcache.WithServers(alive.Addr(), dead.Addr()), memcache.WithReplicated(),
+		memcache.WithWritePolicy(memcache.RequireAll))
 	if err != nil {
 		log.Fatal(err)
 	}

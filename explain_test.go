@@ -42,15 +42,17 @@ func ExampleClient_Explain() {
 	//       node 10.0.0.1:11211 (idle)
 	// set
 	//   by operation: set
-	//     all-sync: slot 14087 of 16384
-	//       node 10.0.0.1:11211 (idle)
-	//       node 10.0.0.2:11211 (idle)
+	//     available: one acknowledgement is enough
+	//       all-sync: slot 14087 of 16384
+	//         node 10.0.0.1:11211 (idle)
+	//         node 10.0.0.2:11211 (idle)
 	// increment
 	//   by operation: increment
-	//     at home: slot 14087 of 16384
-	//       node 10.0.0.1:11211 (idle)
-	//       clear: if the home has changed the item
-	//         node 10.0.0.2:11211 (idle)
+	//     available: one acknowledgement is enough
+	//       at home: slot 14087 of 16384
+	//         node 10.0.0.1:11211 (idle)
+	//         clear: if the home has changed the item
+	//           node 10.0.0.2:11211 (idle)
 }
 
 // The explanation is what happens: the get is answered by the first replica that is explained, the counter counted at the

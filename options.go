@@ -32,7 +32,8 @@ type config struct {
 	interval   time.Duration // between resolutions
 	log        *slog.Logger
 	build      func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
-	node       pool.Config                      // for every node; Name and Addr are filled in
+	policy     WritePolicy
+	node       pool.Config // for every node; Name and Addr are filled in
 }
 
 // group is the servers of a zone.

@@ -7,7 +7,8 @@ import (
 	"github.com/nohop/memcache/protocol"
 )
 
-// Set stores item at every replica, whatever was there. If some replicas fail, the error is a *WriteError.
+// Set stores item at every replica, whatever was there. If all fail, or some fail under RequireAll, the error is a
+// *WriteError.
 func (c *Client) Set(ctx context.Context, item *Item) error {
 	return c.store(ctx, protocol.Set, item, 0)
 }

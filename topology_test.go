@@ -14,10 +14,10 @@ import (
 )
 
 // replicated returns a client for which the server with that index is local.
-func replicated(t testing.TB, c cluster, local int) *memcache.Client {
+func replicated(t testing.TB, c cluster, local int, opts ...memcache.Option) *memcache.Client {
 	t.Helper()
-	return newClient(t, memcache.WithServers(c.addrs()...), memcache.WithReplicated(),
-		memcache.WithLocal(c[local].addr()), memcache.WithTimeout(longTimeout))
+	return newClient(t, append([]memcache.Option{memcache.WithServers(c.addrs()...), memcache.WithReplicated(),
+		memcache.WithLocal(c[local].addr()), memcache.WithTimeout(longTimeout)}, opts...)...)
 }
 
 func TestReplicatedReadsAskTheLocalNodeOnly(t *testing.T) {
@@ -129,7 +129,7 @@ func underLoad(c *memcache.Client, request func(c *memcache.Client, i int) error
 // A write while a node is down reaches the others and says which one it missed.
 func TestAWriteWhileANodeIsDown(t *testing.T) {
 	withEachKind(t, 3, func(t *testing.T, servers cluster) {
-		c := replicated(t, servers, 0)
+		c := replicated(t, servers, 0, memcache.WithWritePolicy(memcache.RequireAll))
 		require.NoError(t, c.Set(t.Context(), item("secret", "v1")))
 		servers[1].kill()
 		for _, write := range []func() error{
@@ -358,7 +358,7 @@ func TestReadModifyWriteIsSeenEverywhere(t *testing.T) {
 func TestReadModifyWriteThatCannotClear(t *testing.T) {
 	withEachKind(t, 2, func(t *testing.T, servers cluster) {
 		c := newClient(t, memcache.WithServers(servers.addrs()...), memcache.WithTimeout(longTimeout),
-			memcache.WithRule("n", servers[0].addr(), servers[1].addr()))
+			memcache.WithRule("n", servers[0].addr(), servers[1].addr()), memcache.WithWritePolicy(memcache.RequireAll))
 		require.NoError(t, c.Set(t.Context(), item("n", "1")))
 		servers[1].kill()
 		_, err := c.Increment(t.Context(), "n", 1)

@@ -81,7 +81,7 @@ func (c *config) presetView(members []member) (*view, error) {
 
 // tree is the tree of all presets; they differ in placement alone.
 func (c *config) tree(p route.Placement, read route.Route) route.Route {
-	all, home := route.AllSync(p), route.AtHome(p)
+	all, home := c.written(route.AllSync(p)), c.written(route.AtHome(p))
 	getAndTouch := route.GetAndTouch(all, read)
 	if c.onlyHomes() {
 		getAndTouch = route.Hash(p)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,33 +110,12 @@ func (l *load) read(ctx context.Context, key string) {
 }
 
 // writes is what became of the writer's writes.
-type writes struct {
-	complete, failed int
-	partial          []*memcache.WriteError
-}
+type writes struct{ done, failed int }
 
 func (w *writes) count(err error) {
-	var partial *memcache.WriteError
-	switch {
-	case err == nil:
-		w.complete++
-	case errors.Is(err, memcache.ErrPartialWrite) && errors.As(err, &partial):
-		w.partial = append(w.partial, partial)
-	default:
+	if err != nil {
 		w.failed++
+		return
 	}
-}
-
-// missed returns the names of the nodes that partial writes did not reach, each once.
-func (w *writes) missed() []string {
-	var names []string
-	for _, partial := range w.partial {
-		for _, err := range partial.Failed {
-			var failed *memcache.OpError
-			if errors.As(err, &failed) && !slices.Contains(names, failed.Node) {
-				names = append(names, failed.Node)
-			}
-		}
-	}
-	return names
+	w.done++
 }
