@@ -1,0 +1,47 @@
+package hotkey
+
+import "time"
+
+// missList is the verdicts on the keys, or the families, of a trail of misses.
+type missList struct {
+	trail   *trail
+	name    func(m *MissedKey, name string) // gives m the name of a key, or that of a family
+	latches map[uint64]*latch               // at most maxMissed, of those that are on or were above
+}
+
+func newMissList(t *trail, name func(*MissedKey, string)) *missList {
+	return &missList{trail: t, name: name, latches: make(map[uint64]*latch, maxMissed)}
+}
+
+func nameKey(m *MissedKey, name string) { m.Name, m.Template = name, string(appendTemplate(nil, name)) }
+
+func nameFamily(m *MissedKey, name string) { m.Hash, m.Template = 0, name }
+
+func (d *Detector) judgeMisses(now time.Time, elapsed time.Duration) {
+	d.judgeMissed(d.missed, now, elapsed)
+	d.judgeMissed(d.family, now, elapsed)
+}
+
+func (d *Detector) judgeMissed(l *missList, now time.Time, elapsed time.Duration) {
+	scale := d.missScale()
+	for hash, t := range l.trail.repeated() {
+		m := scale.missed(hash, t)
+		if t.seen < minSeen || m.MissesPerSecond < d.opts.MissesPerSecond || l.latches[hash] != nil {
+			continue
+		}
+		if len(l.latches) < maxMissed && d.sink.pin(hash) {
+			l.latches[hash] = &latch{}
+		}
+	}
+	for hash, latch := range l.latches {
+		m := scale.missed(hash, l.trail.sum(hash))
+		if latch.atOnce(m.MissesPerSecond/d.opts.MissesPerSecond, elapsed) && latch.on {
+			l.name(&m, d.sink.name(hash))
+			d.stream.publish(Event{Kind: Missed, Time: now, Missed: m})
+		}
+		if latch.idle() {
+			d.sink.unpin(hash)
+			delete(l.latches, hash)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package hotkey
+
+import (
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// Origin says who made a rule.
+type Origin uint8
+
+// The origins.
+const (
+	Explicit  Origin = iota // a person: options, a file
+	Automatic               // the detector
+)
+
+func (o Origin) String() string {
+	if o == Automatic {
+		return "automatic"
+	}
+	return "explicit"
+}
+
+// Rule says what is done about a key, or about all keys with a prefix. Exactly one of Key and Prefix is set.
+type Rule struct {
+	Key     string
+	Prefix  string
+	Action  Action
+	Origin  Origin
+	Expires time.Time // zero: with the table
+}
+
+// Bounds of rules and tables.
+const (
+	MaxExplicitRules  = 1024 // in a table
+	MaxAutomaticRules = 512
+	MaxRuleNodes      = 1024
+	MaxStaleness      = time.Hour
+	MaxTableSize      = 1 << 20 // bytes of a table as JSON: memcached's usual limit of an item
+	maxNameSize       = 255     // bytes of a node's or a controller's name
+)
+
+// problem is what is wrong with a rule, and in which of its fields, as they are called in JSON; or nil.
+type problem struct{ field, what string }
+
+func bad(field, format string, args ...any) *problem {
+	return &problem{field, fmt.Sprintf(format, args...)}
+}
+
+// check returns what is wrong with r.
+func (r *Rule) check() *problem {
+	if p := r.checkKey(); p != nil {
+		return p
+	}
+	if r.Origin > Automatic {
+		return bad("origin", "unknown")
+	}
+	if r.Prefix != "" && r.Origin == Automatic {
+		return bad("prefix", "automatic rules are for single keys")
+	}
+	if r.Action.Kind == Auto && r.Origin == Automatic {
+		return bad("do", "an automatic rule cannot leave it to itself")
+	}
+	return r.Action.check()
+}
+
+func (r *Rule) checkKey() *problem {
+	switch {
+	case r.Key == "" && r.Prefix == "":
+		return bad("key", "neither key nor prefix is set")
+	case r.Key != "" && r.Prefix != "":
+		return bad("prefix", "both key and prefix are set")
+	case len(r.Key) > maxKeySize:
+		return bad("key", "longer than %d bytes", maxKeySize)
+	case len(r.Prefix) > maxKeySize:
+		return bad("prefix", "longer than %d bytes", maxKeySize)
+	}
+	return nil
+}
+
+func (a *Action) check() *problem {
+	if int(a.Kind) >= len(kindNames) {
+		return bad("do", "unknown")
+	}
+	if p := a.checkStaleness(); p != nil {
+		return p
+	}
+	if p := a.checkCopies(); p != nil {
+		return p
+	}
+	return a.checkNodes()
+}
+
+func (a *Action) checkStaleness() *problem {
+	switch {
+	case a.Staleness < 0:
+		return bad("staleness", "negative")
+	case a.Staleness > MaxStaleness:
+		return bad("staleness", "above %v", MaxStaleness)
+	case a.Staleness > 0 && a.Kind != Keep && a.Kind != Spread && a.Kind != Auto:
+		return bad("staleness", "%v has none", a.Kind)
+	}
+	return nil
+}
+
+func (a *Action) checkCopies() *problem {
+	switch {
+	case a.Kind != Spread && a.Copies != 0:
+		return bad("copies", "%v has none", a.Kind)
+	case a.Kind == Spread && len(a.Nodes) > 0 && a.Copies != 0:
+		return bad("copies", "both copies and nodes are set")
+	case a.Kind == Spread && len(a.Nodes) == 0 && (a.Copies < 2 || a.Copies > MaxRuleNodes):
+		return bad("copies", "%d is not between 2 and %d", a.Copies, MaxRuleNodes)
+	}
+	return nil
+}
+
+func (a *Action) checkNodes() *problem {
+	switch {
+	case a.Kind != Spread && a.Kind != Pin && len(a.Nodes) > 0:
+		return bad("nodes", "%v has none", a.Kind)
+	case a.Kind == Pin && len(a.Nodes) == 0:
+		return bad("nodes", "a pin needs one")
+	case a.Kind == Spread && len(a.Nodes) == 1:
+		return bad("nodes", "one node is no spread")
+	case len(a.Nodes) > MaxRuleNodes:
+		return bad("nodes", "more than %d", MaxRuleNodes)
+	}
+	known := make(map[string]bool, len(a.Nodes))
+	for i, n := range a.Nodes {
+		switch {
+		case !isName(n):
+			return bad(fmt.Sprintf("nodes[%d]", i), notAName)
+		case known[n]:
+			return bad(fmt.Sprintf("nodes[%d]", i), "named twice")
+		}
+		known[n] = true
+	}
+	return nil
+}
+
+const notAName = "not 1 to 255 bytes of UTF-8"
+
+func isName(s string) bool { return s != "" && len(s) <= maxNameSize && utf8.ValidString(s) }
