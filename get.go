@@ -47,7 +47,7 @@ func (c *Client) AppendGet(ctx context.Context, dst []byte, key string) ([]byte,
 // GetAndTouch returns the item of key and gives it a new TTL at every replica; 0 means that it never expires. Where a key has
 // several replicas, one that cannot be reached keeps its old TTL; that is no error.
 func (c *Client) GetAndTouch(ctx context.Context, key string, ttl time.Duration) (*Item, error) {
-	exptime, err := protocol.Exptime(ttl, time.Now())
+	exptime, err := c.cfg.exptime(ttl)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ type config struct {
 	log        *slog.Logger
 	build      func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
 	policy     WritePolicy
-	node       pool.Config // for every node; Name and Addr are filled in
+	maxTTL     time.Duration // 0: no bound
+	node       pool.Config   // for every node; Name and Addr are filled in
 }
 
 // group is the servers of a zone.

@@ -45,7 +45,7 @@ func (c *Client) CompareAndSwap(ctx context.Context, item *Item) error {
 }
 
 func (c *Client) store(ctx context.Context, command protocol.Command, item *Item, flags protocol.MetaFlags) error {
-	exptime, err := exptimeOf(item.TTL)
+	exptime, err := c.cfg.exptime(item.TTL)
 	if err != nil {
 		return err
 	}
@@ -60,14 +60,6 @@ func (c *Client) store(ctx context.Context, command protocol.Command, item *Item
 	return statusError(r.op.Reply.Status)
 }
 
-// exptimeOf spares the clock where no TTL is given.
-func exptimeOf(ttl time.Duration) (int64, error) {
-	if ttl == 0 {
-		return 0, nil
-	}
-	return protocol.Exptime(ttl, time.Now())
-}
-
 // Delete removes key from every replica. If none had it, the error is ErrCacheMiss.
 func (c *Client) Delete(ctx context.Context, key string) error {
 	r := c.newRequest(protocol.Delete, key, 0)
@@ -80,7 +72,7 @@ func (c *Client) Delete(ctx context.Context, key string) error {
 
 // Touch gives key a new TTL at every replica; 0 means that it never expires. ErrCacheMiss if its home has no such item.
 func (c *Client) Touch(ctx context.Context, key string, ttl time.Duration) error {
-	exptime, err := exptimeOf(ttl)
+	exptime, err := c.cfg.exptime(ttl)
 	if err != nil {
 		return err
 	}
