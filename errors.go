@@ -42,9 +42,9 @@ type OpError = pool.Error
 // WriteError is a write that did not reach all replicas.
 type WriteError = route.WriteError
 
-// MultiError is what a batch could not get, by node. What was got is returned beside it.
+// MultiError is what a batch could not do, by node. What could be got is returned beside it.
 type MultiError struct {
-	Keys  int              // keys without an answer
+	Keys  int              // keys that failed
 	Nodes map[string]error // the first error of each node
 }
 
@@ -53,7 +53,7 @@ func (e *MultiError) Error() string {
 	for _, name := range slices.Sorted(maps.Keys(e.Nodes)) {
 		texts = append(texts, e.Nodes[name].Error())
 	}
-	return fmt.Sprintf("memcache: no answer for %d keys: %s", e.Keys, strings.Join(texts, "; "))
+	return fmt.Sprintf("memcache: %d keys failed: %s", e.Keys, strings.Join(texts, "; "))
 }
 
 // Unwrap returns the errors of the nodes.

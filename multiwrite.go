@@ -1,0 +1,49 @@
+package memcache
+
+import (
+	"context"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// SetMulti stores items as Set does, all at once: items of one node share its requests. If some fail, the error is a
+// *MultiError; the others are stored. A malformed item is an error before anything is sent.
+func (c *Client) SetMulti(ctx context.Context, items []*Item) error {
+	m := multis.Get().(*multi)
+	defer m.free()
+	for _, item := range items {
+		exptime, err := c.cfg.exptime(item.TTL)
+		if err != nil {
+			return err
+		}
+		op := m.next()
+		c.prepare(op, protocol.Set, item.Key, 0)
+		op.Request.Value, op.Request.Flags, op.Request.Exptime = item.Value, item.Flags, exptime
+	}
+	return c.writeAll(ctx, m)
+}
+
+// DeleteMulti removes keys as Delete does, all at once. A key that was not there is no error: it is gone. If some fail, the
+// error is a *MultiError; the others are deleted. A malformed key is an error before anything is sent.
+func (c *Client) DeleteMulti(ctx context.Context, keys []string) error {
+	m := multis.Get().(*multi)
+	defer m.free()
+	for _, key := range keys {
+		c.prepare(m.next(), protocol.Delete, key, 0)
+	}
+	return c.writeAll(ctx, m)
+}
+
+// writeAll checks the requests of a batch, as do checks one, and sends them.
+func (c *Client) writeAll(ctx context.Context, m *multi) error {
+	for _, op := range m.batch() {
+		if err := protocol.Check(&op.Request); err != nil {
+			return err
+		}
+	}
+	if m.used == 0 {
+		return nil
+	}
+	c.view.Load().tree.Do(ctx, m.batch())
+	return m.err()
+}
