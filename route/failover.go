@@ -3,8 +3,6 @@ package route
 import (
 	"context"
 	"slices"
-
-	"github.com/nohop/memcache/protocol"
 )
 
 // failover reads the replicas of a key one after the other.
@@ -25,7 +23,7 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 	try := 0
 	next := func(op *Op) Route { return f.placement.Replicas(op).nth(try) }
 	doEach(ctx, ops, next)
-	f.askHomeAgain(ctx, ops)
+	askHomeAgain(ctx, filter(ops, f.missedElsewhere), f.home)
 	for try = 1; ; try++ {
 		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
 			return
@@ -34,22 +32,9 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 	}
 }
 
-// askHomeAgain asks the home of each op that another replica has answered with a miss. If the home cannot answer, the
-// miss stands.
-func (f *failover) askHomeAgain(ctx context.Context, ops []*Op) {
-	missed := filter(ops, func(op *Op) bool {
-		return op.Err == nil && op.Reply.Status == protocol.Miss && f.placement.Replicas(op).Read != 0
-	})
-	if len(missed) == 0 {
-		return
-	}
-	doEach(ctx, missed, f.home)
-	for _, op := range missed {
-		if op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) {
-			op.Err = nil
-			op.Reply = protocol.Reply{Status: protocol.Miss, Block: -1}
-		}
-	}
+// missedElsewhere reports whether another replica than the home has answered op with a miss.
+func (f *failover) missedElsewhere(op *Op) bool {
+	return isMiss(op) && f.placement.Replicas(op).Read != 0
 }
 
 func (f *failover) home(op *Op) Route { return f.placement.Replicas(op).All[0] }

@@ -41,7 +41,7 @@ func FailureOf(err error) Failure {
 	case errors.Is(err, pool.ErrNodeDown):
 		return FailDown | dialKind(err)
 	}
-	kinds := answeredKind(err)
+	kinds := answeredKind(err) | dialKind(err)
 	for _, k := range failureKinds {
 		if errors.Is(err, k.err) {
 			kinds |= k.kind

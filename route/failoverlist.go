@@ -1,0 +1,185 @@
+package route
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+)
+
+// FailoverOptions say how FailoverList moves on. The zero value asks every child in the order of the list, for failures
+// of nodes.
+type FailoverOptions struct {
+	On        FailoverOn
+	Order     Order         // which child is next; nil: that of the list
+	MaxTries  int           // children asked at most, the first included; 0: all
+	MaxErrors int           // tries that fail at most, the first included; 0: MaxTries. Those that sent nothing do not count
+	Exclude   Failure       // failures that count neither as a try nor as an error
+	Limit     *RequestLimit // of moving on; nil: none
+}
+
+// FailoverOn are the failures after which the next child is asked, by kind of operation; nil is FailNode, a pointer to 0
+// is never. Touch moves on for FailNode, increment and decrement never do. What else depends on the item that is there
+// (add, replace, append, prepend, compare-and-swap) moves on only for a failure that Update names, and only if the node has
+// certainly not done it: nobody wants an append twice.
+type FailoverOn struct {
+	Get, Update, Delete *Failure
+}
+
+// ErrFailover means that FailoverOptions make no sense.
+var ErrFailover = errors.New("memcache: failover options: a number is negative")
+
+// failoverList asks children one after the other.
+type failoverList struct {
+	children []Route
+	options  FailoverOptions
+}
+
+// FailoverList asks children one after the other, the first of the list first, until a reply is not a failure that
+// options name; a miss is a reply. If no child is left, or no try, or the limit says so, the last failure is the answer.
+// Only the ops of a batch that failed move on.
+func FailoverList(children []Route, options FailoverOptions) (Route, error) {
+	switch {
+	case len(children) == 0:
+		return nil, ErrNoMembers
+	case options.MaxTries < 0 || options.MaxErrors < 0:
+		return nil, ErrFailover
+	case len(children) == 1:
+		return children[0], nil
+	}
+	if options.Order == nil {
+		options.Order = InOrder()
+	}
+	return &failoverList{children, options}, checkChildren(children...)
+}
+
+func (f *failoverList) Do(ctx context.Context, ops []*Op) {
+	f.options.Limit.count(len(ops))
+	doEach(ctx, ops, f.first)
+	var walks map[*Op]*walk
+	for try := 0; ; try++ {
+		ops = f.movingOn(ctx, ops, walks)
+		if len(ops) == 0 {
+			return
+		}
+		if walks == nil {
+			walks = f.newWalks(ops)
+		}
+		if ops = filter(ops, func(op *Op) bool { return f.step(op, walks[op]) }); len(ops) == 0 {
+			return
+		}
+		doEach(ctx, ops, func(op *Op) Route { return f.children[walks[op].at] })
+	}
+}
+
+func (f *failoverList) first(*Op) Route { return f.children[0] }
+
+// movingOn returns the ops that have failed so that another child may be asked, and has the order learn what came of all.
+func (f *failoverList) movingOn(ctx context.Context, ops []*Op, walks map[*Op]*walk) []*Op {
+	return filter(ops, func(op *Op) bool {
+		at := 0
+		if w := walks[op]; w != nil {
+			at = w.at
+		}
+		failed := op.Err != nil && FailureOf(op.Err)&f.errorsOf(op) != 0
+		f.options.Order.learn(at, failed)
+		return failed && ctx.Err() == nil && mayMoveOn(op)
+	})
+}
+
+// errorsOf returns the failures after which op moves on.
+func (f *failoverList) errorsOf(op *Op) Failure {
+	var set *Failure
+	switch c := OperationOf(op); {
+	case c == protocol.Get || c == GetForUpdate || c == protocol.GetAndTouch:
+		set = f.options.On.Get
+	case c.IsStore() || c == CompareAndSwap:
+		set = f.options.On.Update
+		if set == nil && isReadModifyWrite(op) {
+			return 0
+		}
+	case c == protocol.Delete:
+		set = f.options.On.Delete
+	case c.IsArithmetic():
+		return 0
+	}
+	if set == nil {
+		return FailNode
+	}
+	return *set
+}
+
+// mayMoveOn is false for a read-modify-write that the node may have done, or may do yet.
+func mayMoveOn(op *Op) bool {
+	if !isReadModifyWrite(op) {
+		return true
+	}
+	failed, ok := op.Err.(*pool.Error)
+	return ok && failed.Outcome != pool.Ambiguous
+}
+
+// walk is how far one op has come.
+type walk struct {
+	at            int // the child asked last
+	asked         []bool
+	tries, errors int
+}
+
+func (f *failoverList) newWalks(ops []*Op) map[*Op]*walk {
+	walks := make(map[*Op]*walk, len(ops))
+	for _, op := range ops {
+		w := &walk{asked: make([]bool, len(f.children))}
+		// The first child may be a choice among the others, which is not to be asked again.
+		chosen := resolve(f.children[0], op)
+		for i, c := range f.children {
+			w.asked[i] = i == 0 || resolve(c, op) == chosen
+		}
+		walks[op] = w
+	}
+	return walks
+}
+
+// step moves op, which has failed, on to its next child. False means that it stays as it is.
+func (f *failoverList) step(op *Op, w *walk) bool {
+	kind := FailureOf(op.Err)
+	if kind&f.options.Exclude == 0 {
+		w.tries++
+		if kind&failUnsent == 0 {
+			w.errors++
+		}
+	}
+	o := &f.options
+	if o.MaxTries > 0 && w.tries >= o.MaxTries || o.MaxErrors > 0 && w.errors >= o.MaxErrors {
+		return false
+	}
+	if kind&failUnsent == 0 && !o.Limit.take() {
+		return false
+	}
+	next, ok := o.Order.next(op, w.asked)
+	if ok {
+		w.at, w.asked[next] = next, true
+	}
+	return ok
+}
+
+// failUnsent are failures that cost the node nothing: it is known to be down, or could not be connected to.
+const failUnsent = FailDown | FailConnect | FailConnectTimeout
+
+func (f *failoverList) Explain(op *Op) Step {
+	s := Step{Route: "failover", Why: f.options.Order.String(), Next: []Step{Explain(f.children[0], op)}}
+	if f.errorsOf(op) == 0 {
+		s.Why = operationName(OperationOf(op)) + " does not fail over"
+		return s
+	}
+	w := f.newWalks([]*Op{op})[op]
+	for tries := 1; f.options.MaxTries == 0 || tries < f.options.MaxTries; tries++ {
+		next, ok := f.options.Order.next(op, w.asked)
+		if !ok {
+			break
+		}
+		w.asked[next] = true
+		s.Next = append(s.Next, Explain(f.children[next], op))
+	}
+	return s
+}
