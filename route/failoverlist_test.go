@@ -287,6 +287,21 @@ func TestFailoverListSkipsTheOneChosen(t *testing.T) {
 	}
 }
 
+func TestKeyOrder(t *testing.T) {
+	list, routes := children("D D D F:d")
+	backwards := func(dst []int, _ string) []int { return append(dst, 9, 2, 1, 0, 3) }
+	tree := failoverOf(t, routes, FailoverOptions{Order: KeyOrder(backwards), MaxTries: 2})
+	op := get("k")
+	do(tree, op)
+	require.Equal(t, []int{0, 2}, askedChildren(list))
+	tree = failoverOf(t, routes, FailoverOptions{Order: KeyOrder(backwards)})
+	do(tree, op)
+	require.Equal(t, "d", said(op))
+	tree = failoverOf(t, routes, FailoverOptions{Order: KeyOrder(func(dst []int, _ string) []int { return dst })})
+	do(tree, op)
+	require.Equal(t, "D", said(op))
+}
+
 func TestRendezvousOrderSpreads(t *testing.T) {
 	list, routes := children("D F:b F:c F:d")
 	tree := failoverOf(t, routes, FailoverOptions{Order: RendezvousOrder([]string{"a", "b", "c", "d"})})

@@ -88,6 +88,29 @@ func (d *deterministic) next(op *Op, asked []bool) (int, bool) {
 func (*deterministic) learn(int, bool) {}
 func (*deterministic) String() string  { return "an order of the key's own" }
 
+// keyOrder asks children as a function orders them.
+type keyOrder struct {
+	appendOrder func(dst []int, key string) []int
+}
+
+// KeyOrder asks, after the first child, the others in the order that appendOrder appends to dst for the key, as indexes of
+// the children; those out of range are skipped. The Rendezvous of package placement has such a method.
+func KeyOrder(appendOrder func(dst []int, key string) []int) Order {
+	return &keyOrder{appendOrder}
+}
+
+func (k *keyOrder) next(op *Op, asked []bool) (int, bool) {
+	for _, i := range k.appendOrder(nil, op.Request.Key) {
+		if i >= 0 && i < len(asked) && !asked[i] {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func (*keyOrder) learn(int, bool) {}
+func (*keyOrder) String() string  { return "an order of the key's own" }
+
 // rendezvous scores the children by name.
 type rendezvous struct{ seeds []uint64 }
 
