@@ -1,0 +1,148 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/internal/history"
+)
+
+// clientVariable makes this program a client process; it holds a clientConfig.
+const clientVariable = "NOHOP_NEMESIS_CLIENT"
+
+// clientConfig is what a client process is told when it starts.
+type clientConfig struct {
+	Client     history.Client
+	Seed       uint64
+	File       string // of its history
+	Port       string // of all nodes
+	Nodes      []string
+	Replicated bool
+	Workers    int
+	Keys       int
+	Rate       int
+}
+
+// order is one line on a client process's standard input. It answers each with a line when it is carried out. The end of
+// the input ends the process.
+type order struct {
+	Do    string   // one of the constants below
+	Nodes []string // the addresses of doView
+}
+
+const (
+	doView  = "view"  // use these nodes; answered when the client does
+	doQuiet = "quiet" // stop the traffic; answered when the last operation has returned
+	doRead  = "read"  // read every key once
+)
+
+// client is the process that uses the library.
+type client struct {
+	clientConfig
+	cache    *memcache.Client
+	resolver *resolver
+	log      *history.Writer
+	sequence atomic.Uint64 // of the last write
+	stop     context.CancelFunc
+	workers  sync.WaitGroup
+}
+
+func runClient(config string, in io.Reader, out io.Writer) error {
+	c := &client{}
+	if err := json.Unmarshal([]byte(config), &c.clientConfig); err != nil {
+		return err
+	}
+	if err := c.open(); err != nil {
+		return err
+	}
+	err := c.obey(in, out)
+	c.quiet()
+	c.cache.Close()
+	if closeErr := c.log.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func (c *client) open() (err error) {
+	if c.log, err = history.Create(c.File); err != nil {
+		return err
+	}
+	c.resolver = newResolver(c.Nodes)
+	options := []memcache.Option{
+		memcache.WithServers("dns+nodes:" + c.Port), memcache.WithResolver(c.resolver, resolveInterval),
+	}
+	if c.Replicated {
+		options = append(options, memcache.WithReplicated(), memcache.WithLocal(c.Nodes[int(c.Client)%len(c.Nodes)]))
+	}
+	if c.cache, err = memcache.New(options...); err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	for i := range c.Workers {
+		rnd := rand.New(rand.NewPCG(c.Seed, uint64(i)))
+		c.workers.Go(func() { c.work(ctx, rnd) })
+	}
+	return nil
+}
+
+func (c *client) obey(in io.Reader, out io.Writer) error {
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		var o order
+		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+			return err
+		}
+		switch o.Do {
+		case doView:
+			c.resolver.use(o.Nodes)
+		case doQuiet:
+			c.quiet()
+		case doRead:
+			c.readAll()
+		default:
+			return fmt.Errorf("unknown order %q", o.Do)
+		}
+		if _, err := fmt.Fprintln(out, o.Do); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func (c *client) quiet() {
+	c.stop()
+	c.workers.Wait()
+}
+
+func (c *client) readAll() {
+	for i := range c.Keys {
+		c.get(context.Background(), keyName(i))
+	}
+}
+
+// keyName is the same in all processes.
+func keyName(i int) string { return fmt.Sprint("k", i) }
+
+// work makes operations at the rate that is this worker's share.
+func (c *client) work(ctx context.Context, rnd *rand.Rand) {
+	pace := time.Duration(c.Workers) * time.Second / time.Duration(c.Rate)
+	for ctx.Err() == nil {
+		c.operate(rnd)
+		timer := time.NewTimer(time.Duration(rnd.Int64N(int64(2*pace) + 1)))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// config is the command line.
+type config struct {
+	duration, round time.Duration
+	skew            time.Duration // D: how far apart processes learn of a view
+	repair          time.Duration // R: how long after a heal a node may hold what it missed
+	seed            uint64
+	nodes           int // 0: 3 to 5, as the seed says
+	processes       int
+	workers         int // of each process
+	keys            int
+	rate            int // operations per second of each process
+	topology        string
+	faults          []string // names of kinds, or groups of them
+	expect          []string // invariants
+	dir             string   // of the histories; "": a temporary one
+}
+
+// The topologies.
+const (
+	replicated = "replicated"
+	sharded    = "sharded"
+)
+
+func main() {
+	if clientConfig := os.Getenv(clientVariable); clientConfig != "" {
+		signal.Ignore(os.Interrupt) // typed at a terminal it reaches all; the one that started this ends it
+		exit(runClient(clientConfig, os.Stdin, os.Stdout))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	cfg, err := parseFlags(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		exit(nil)
+	}
+	if err != nil {
+		exit(err)
+	}
+	report, err := run(ctx, cfg, os.Stdout)
+	if err == nil {
+		report.print(os.Stdout)
+		err = report.verdict(cfg.expect)
+	}
+	exit(err)
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "nemesis:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func parseFlags(args []string) (config, error) {
+	var c config
+	var faults, expect string
+	f := flag.NewFlagSet("nemesis", flag.ContinueOnError)
+	f.DurationVar(&c.duration, "duration", time.Minute, "how long traffic and faults last, all rounds together")
+	f.DurationVar(&c.round, "round", 30*time.Second, "longest round")
+	f.DurationVar(&c.skew, "skew", 300*time.Millisecond, "how far apart processes learn of joins and leaves (D)")
+	f.DurationVar(&c.repair, "repair", 2*time.Second, "how long after a heal a node may hold what it missed (R)")
+	f.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()), "decides faults and operations")
+	f.IntVar(&c.nodes, "nodes", 0, "nodes; 0: 3 to 5, by the seed")
+	f.IntVar(&c.processes, "processes", 3, "client processes")
+	f.IntVar(&c.workers, "workers", 8, "goroutines of each process")
+	f.IntVar(&c.keys, "keys", 60, "keys")
+	f.IntVar(&c.rate, "rate", 1000, "operations per second of each process")
+	f.StringVar(&c.topology, "topology", replicated, "replicated or sharded")
+	f.StringVar(&faults, "faults", "all", "kinds of faults, separated by commas: "+strings.Join(faultNames(), ", "))
+	f.StringVar(&expect, "expect", "", "invariants that must be violated, as I3,I7; then other old values are no failure")
+	f.StringVar(&c.dir, "dir", "", "where to keep the histories")
+	if err := f.Parse(args); err != nil {
+		return c, err
+	}
+	c.faults, c.expect = split(faults), split(expect)
+	return c, c.validate()
+}
+
+func split(list string) []string {
+	return slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return s == "" })
+}
+
+func (c *config) validate() error {
+	if c.duration <= 0 || c.round <= 0 || c.skew < 0 || c.repair <= 0 {
+		return errors.New("-duration, -round and -repair must be above zero, -skew not below")
+	}
+	if c.nodes < 0 || c.nodes > 20 || c.processes < 1 || c.workers < 1 || c.keys < 1 || c.rate < 1 {
+		return errors.New("-processes, -workers, -keys and -rate must be above zero, -nodes at most 20")
+	}
+	if c.topology != replicated && c.topology != sharded {
+		return fmt.Errorf("there is no topology %q", c.topology)
+	}
+	_, err := chooseFaults(c.faults)
+	return err
+}
