@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nohop/memcache/discovery"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
@@ -69,7 +70,8 @@ func (c *Client) askAll(ctx context.Context, r protocol.Request) ([]*route.Op, e
 
 // Stats is what the client knows of itself.
 type Stats struct {
-	Nodes []pool.Stats // in the order of names
+	Nodes     []pool.Stats     // in the order of names
+	Discovery discovery.Status // of the source of the nodes; zero if all are fixed
 }
 
 // Stats returns a snapshot. It asks no node; see ServerStats for that.
@@ -78,6 +80,9 @@ func (c *Client) Stats() Stats {
 	s := Stats{Nodes: make([]pool.Stats, len(v.nodes))}
 	for i, n := range v.nodes {
 		s.Nodes[i] = n.Stats()
+	}
+	if c.follower != nil {
+		s.Discovery = c.follower.Status()
 	}
 	return s
 }

@@ -3,6 +3,8 @@ package memcache_test
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync"
@@ -64,11 +66,15 @@ func TestCloseEndsEverything(t *testing.T) {
 // lingering is a resolver whose last look-up takes its time to end.
 type lingering struct{ ended atomic.Bool }
 
-func (l *lingering) LookupHost(ctx context.Context, _ string) ([]string, error) {
+func (l *lingering) LookupNetIP(ctx context.Context, _, _ string) ([]netip.Addr, error) {
 	<-ctx.Done()
 	time.Sleep(time.Second)
 	l.ended.Store(true)
 	return nil, ctx.Err()
+}
+
+func (l *lingering) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
+	return "", nil, errors.New("no SRV records here")
 }
 
 // Close returns when the goroutine that resolves names has ended, and not before.

@@ -4,14 +4,15 @@ import "github.com/nohop/memcache/route"
 
 // Nodes are what a tree of routes is built over.
 type Nodes struct {
-	Members    []route.Member    // the nodes there are now, in the order of names, each with its address as its name
-	Local      string            // the name of the node that WithLocal means, "" if it is not there
+	Members    []route.Member    // the nodes there are now, in the order of names, with zones and weights
+	Local      string            // the name of the local node (WithLocal), "" if there is none
+	LocalZone  string            // the zone that is local, "" if there is none
 	Background *route.Background // for routes that leave work behind; it ends with the client
 }
 
-// WithRoute has build make the tree of routes, instead of WithReplicated, WithSharded, WithZone and WithRule: any
-// composition of package route's. It is called by New, and again whenever the nodes change; an error at New is New's, and
-// later ones leave the last tree in place.
+// WithRoute has build make the tree of routes, instead of WithReplicated, WithSharded, WithZone, WithZoned and WithRule: any
+// composition of package route's. It is called with the first nodes, and again whenever the nodes or which of them is
+// local change. An error with the first nodes is New's, if it waits for them; later ones leave the last tree in place.
 func WithRoute(build func(Nodes) (route.Route, error)) Option {
 	return func(c *config) error {
 		if build == nil {
@@ -23,8 +24,10 @@ func WithRoute(build func(Nodes) (route.Route, error)) Option {
 }
 
 // customView has WithRoute's function build the tree over members.
-func (c *Client) customView(members []member) (*view, error) {
-	tree, err := c.cfg.build(Nodes{Members: routeMembers(members), Local: c.cfg.localNode(members), Background: c.background})
+func (c *Client) customView(members []member, local locality) (*view, error) {
+	tree, err := c.cfg.build(Nodes{
+		Members: routeMembers(members), Local: local.node, LocalZone: local.zone, Background: c.background,
+	})
 	if err != nil {
 		return nil, err
 	}

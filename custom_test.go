@@ -3,6 +3,8 @@ package memcache_test
 import (
 	"context"
 	"errors"
+	"net"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -35,7 +37,16 @@ func TestWithRouteRefuses(t *testing.T) {
 // answers is a resolver whose answer can be changed.
 type answers struct{ list atomic.Pointer[[]string] }
 
-func (a *answers) LookupHost(context.Context, string) ([]string, error) { return *a.list.Load(), nil }
+func (a *answers) LookupNetIP(context.Context, string, string) (ips []netip.Addr, err error) {
+	for _, addr := range *a.list.Load() {
+		ips = append(ips, netip.MustParseAddr(addr))
+	}
+	return ips, nil
+}
+
+func (a *answers) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
+	return "", nil, errors.New("no SRV records here")
+}
 
 // unreachable is a route that fails everything.
 type unreachable struct{ _ byte }
@@ -65,7 +76,7 @@ func TestWithRouteFollowsTheNodes(t *testing.T) {
 		defer c.Close()
 		for _, list := range [][]string{{"10.0.0.1", "10.0.0.2"}, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}} {
 			names.list.Store(&list)
-			time.Sleep(1100 * time.Millisecond) // of the bubble's clock
+			time.Sleep(1300 * time.Millisecond) // of the bubble's clock
 			synctest.Wait()
 		}
 		require.Equal(t, []int{1, 2, 3}, built)

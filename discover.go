@@ -2,108 +2,94 @@ package memcache
 
 import (
 	"context"
-	"net"
-	"slices"
-	"strings"
+	"errors"
 	"time"
+
+	"github.com/nohop/memcache/discovery"
 )
 
-// server is one node as the configuration or the resolver names it.
-type server struct{ addr, zone string }
+// firstAnswer bounds the time that New waits for the nodes. It is longer than one look-up may take, so that a source that
+// does not answer has failed by then, and the others of a merge are used.
+const firstAnswer = 7 * time.Second
 
-// start makes the first view and, if there are names to resolve, keeps it up to date until ctx ends.
+// start makes the first view and keeps it up to date until ctx ends.
 func (c *Client) start(ctx context.Context) error {
-	names := c.cfg.newNames()
-	names.resolve(ctx, c.cfg.resolver)
-	if err := c.apply(ctx, c.viewOf(names.servers())); err != nil {
+	begin := c.follow
+	if c.cfg.source == nil {
+		begin = func(ctx context.Context) error { return c.use(ctx, c.cfg.fixed) }
+	}
+	if err := begin(ctx); err != nil {
 		return err
 	}
-	if len(names.answers) > 0 {
-		c.wg.Go(func() { c.follow(ctx, names) })
+	if c.cfg.local.nearest {
+		c.wg.Go(func() { c.measure(ctx) })
 	}
 	return nil
 }
 
-// follow resolves the names again and again and applies what has changed.
-func (c *Client) follow(ctx context.Context, names *names) {
-	ticker := time.NewTicker(c.cfg.interval)
-	defer ticker.Stop()
-	for {
+// follow starts to follow the source and returns when it has answered or failed once, or firstAnswer is over. The error
+// is that of the first view.
+func (c *Client) follow(ctx context.Context) (err error) {
+	first := make(chan error, 1)
+	answered := func(err error) {
 		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
+		case first <- err:
+		default: // nobody waits any more
 		}
-		if names.resolve(ctx, c.cfg.resolver) {
-			if err := c.apply(ctx, c.viewOf(names.servers())); err != nil {
-				c.cfg.log.Error("memcache: the nodes have changed, but no view can be made of them; the last one stays", "error", err)
-			}
-		}
+	}
+	c.follower, err = discovery.NewFollower(discovery.Config{Source: c.cfg.source, OnEvent: func(e discovery.Event) {
+		c.logEvent(e)
+		answered(nil)
+	}})
+	if err != nil {
+		return err
+	}
+	c.wg.Go(func() {
+		_ = c.follower.Run(ctx, func(list []discovery.Node) { answered(c.use(ctx, list)) }) // its error is that of ctx
+	})
+	timer := time.NewTimer(firstAnswer)
+	defer timer.Stop()
+	select {
+	case err := <-first:
+		return err
+	case <-timer.C:
+		c.cfg.log.Warn("memcache: no word of any node yet", "waited", firstAnswer)
+		return nil
 	}
 }
 
-// names are the names to resolve, with the last good answer of each.
-type names struct {
-	cfg     *config
-	answers map[string][]string // by "host:port", sorted
+// use makes the view over a new list of nodes.
+func (c *Client) use(ctx context.Context, list []discovery.Node) error {
+	err := c.apply(ctx, func(set *nodeSet) (*view, error) {
+		v, err := c.viewOf(set, list)
+		if err == nil {
+			c.list = list
+		}
+		return v, err
+	})
+	c.report(err)
+	return err
 }
 
-func (c *config) newNames() *names {
-	n := &names{cfg: c, answers: map[string][]string{}}
-	for _, g := range c.groups {
-		for _, s := range g.servers {
-			if name, ok := strings.CutPrefix(s, dnsPrefix); ok {
-				n.answers[name] = nil
-			}
-		}
+// report logs what has become of the view.
+func (c *Client) report(err error) {
+	v := c.view.Load()
+	switch {
+	case errors.Is(err, ErrClosed):
+	case err != nil:
+		c.cfg.log.Error("memcache: no view can be made of the nodes there are now; the last one stays", "error", err)
+	default:
+		c.cfg.log.Info("memcache: the view has changed", "nodes", len(v.nodes), "local", v.local.name(), "localBy", v.local.by)
 	}
-	return n
 }
 
-// resolveTimeout bounds one look-up.
-const resolveTimeout = 2 * time.Second
-
-// resolve looks all names up once and reports whether an answer has changed. On an error or an empty answer the last good
-// one stays.
-func (n *names) resolve(ctx context.Context, r Resolver) (changed bool) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
-	defer cancel()
-	for name, last := range n.answers {
-		host, port, _ := net.SplitHostPort(name)
-		addrs, err := r.LookupHost(ctx, host)
-		if err != nil || len(addrs) == 0 {
-			continue
-		}
-		answer := make([]string, len(addrs))
-		for i, a := range addrs {
-			answer[i] = net.JoinHostPort(a, port)
-		}
-		slices.Sort(answer)
-		if answer = slices.Compact(answer); !slices.Equal(answer, last) {
-			n.answers[name] = answer
-			changed = true
-		}
+// logEvent logs trouble of the source, ever less often while it lasts, and its end.
+func (c *Client) logEvent(e discovery.Event) {
+	switch {
+	case e.Err == nil:
+		c.cfg.log.Info("memcache: discovery answers again", "failures", e.Failures, "after", e.Age)
+	case e.Failures&(e.Failures-1) == 0: // 1, 2, 4, 8 …
+		c.cfg.log.Warn("memcache: discovery failed; the last list stays",
+			"error", e.Err, "failures", e.Failures, "nodes", e.Nodes, "age", e.Age)
 	}
-	return changed
-}
-
-// servers returns all servers there are now; one that several names stand for counts once.
-func (n *names) servers() []server {
-	var list []server
-	seen := map[string]bool{}
-	for _, g := range n.cfg.groups {
-		for _, s := range g.servers {
-			addrs := []string{s}
-			if name, ok := strings.CutPrefix(s, dnsPrefix); ok {
-				addrs = n.answers[name]
-			}
-			for _, addr := range addrs {
-				if !seen[addr] {
-					seen[addr] = true
-					list = append(list, server{addr, g.zone})
-				}
-			}
-		}
-	}
-	return list
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -26,11 +26,20 @@ type fakeDNS struct {
 	asked int
 }
 
-func (d *fakeDNS) LookupHost(_ context.Context, host string) ([]string, error) {
+func (d *fakeDNS) LookupNetIP(_ context.Context, network, host string) (ips []netip.Addr, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked++
-	return slices.Clone(d.addrs[host]), d.err
+	if network == "ip4" {
+		for _, addr := range d.addrs[host] {
+			ips = append(ips, netip.MustParseAddr(addr))
+		}
+	}
+	return ips, d.err
+}
+
+func (d *fakeDNS) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
+	return "", nil, errors.New("no SRV records here")
 }
 
 func (d *fakeDNS) set(err error, addrs ...string) {
@@ -73,7 +82,7 @@ func TestDNS(t *testing.T) {
 		defer c.Close()
 		step := func(want ...string) {
 			t.Helper()
-			time.Sleep(1100 * time.Millisecond)
+			time.Sleep(3 * time.Second) // of the bubble's clock: after a failure the pause is up to 2 s
 			synctest.Wait()
 			require.Equal(t, want, names(c))
 			require.NoError(t, c.Set(t.Context(), item("k", "v")))
@@ -126,7 +135,7 @@ func TestDNSThatResolvesLater(t *testing.T) {
 		}
 		require.ErrorIs(t, c.Ping(t.Context()), memcache.ErrNoServers)
 		dns.set(nil, "10.0.0.1")
-		time.Sleep(1100 * time.Millisecond)
+		time.Sleep(3 * time.Second)
 		require.NoError(t, c.Set(t.Context(), item("k", "v")))
 		// A rule whose nodes are not all there does not apply.
 		require.NoError(t, c.Set(t.Context(), item("ruled", "v")))

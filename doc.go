@@ -14,10 +14,32 @@
 //   - Sharded (the default, WithSharded): each key has a home node, found by rendezvous hashing, and with
 //     WithSharded(r) r-1 more. Reads ask the home and fail over to the others.
 //   - Replicated (WithReplicated): every node holds every key, as with one memcached on each Kubernetes node. Reads ask
-//     the local node (WithLocal, WithLocalEnv) and fail over along the key's own order; writes reach all nodes at once.
-//   - Zoned (WithZone): every zone holds every key once. Reads ask the own zone first; writes reach all zones.
+//     the local node and fail over along the key's own order; writes reach all nodes at once.
+//   - Zoned (WithZone, WithZoned): every zone holds every key once. Reads ask the own zone first; writes reach all zones.
 //
 // A lookup rule (WithRule) overrides placement for one key.
+//
+// # Nodes that come and go
+//
+// Nodes are given as addresses, or found: by a DNS name, SRV records, a file, an ElastiCache cluster (WithServers says how
+// each is written), or by any source of package discovery (WithDiscovery). A node is known by its name, which is its
+// address unless the source has a better one. When the list changes, the next view replaces the last as a whole:
+// nodes that stay keep their connections, requests under way at those that left are finished. A source in trouble changes
+// nothing: the last good list stays, the logger is told (WithLogger), and Stats().Discovery has the error and the age.
+//
+// # Who is local
+//
+// Reads begin at the local node, or in the local zone, where it holds the key. In this order it is decided by
+//
+//  1. WithLocal and WithLocalEnv: with these, only 6 comes after;
+//  2. the environment variable HOST_IP, if one node is there;
+//  3. a unix socket, if one node is on one;
+//  4. an address of this host, if one node is there;
+//  5. the zone of the nodes that 2 to 4 have found, if they are all in one: several nodes on this host are as near as
+//     each other;
+//  6. the lowest round trip, with WithNearest.
+//
+// Explain says which of them it was. A node that is not in the view is not local yet; when it joins it is.
 //
 // # Writes
 //

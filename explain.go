@@ -14,9 +14,11 @@ type Explanation struct {
 	Key  string `json:"key"`
 	Hash string `json:"hash"` // xxhash64, in hexadecimal
 
+	Local   string `json:"local,omitempty"`   // the node or zone that is local: presets read it first where it holds the key
+	LocalBy string `json:"localBy,omitempty"` // what has decided that, see WithLocal
+
 	// Of the presets; a tree of WithRoute or of a configuration file decides for itself, see the steps.
 	Why      string        `json:"why,omitempty"`      // what places the key: its slot, or a rule
-	Local    string        `json:"local,omitempty"`    // the node or zone that is read first where it holds the key
 	Home     string        `json:"home,omitempty"`     // where read-modify-writes take effect
 	Replicas []ReplicaInfo `json:"replicas,omitempty"` // in the order in which they are read
 
@@ -46,9 +48,9 @@ func (c *Client) Explain(key string) (Explanation, error) {
 	if v.reason != nil {
 		return Explanation{}, v.reason
 	}
-	e := Explanation{Key: key, Hash: fmt.Sprintf("%016x", op.Hash)}
-	if v.preset != nil {
-		e.describe(v.preset, op)
+	e := Explanation{Key: key, Hash: fmt.Sprintf("%016x", op.Hash), Local: v.local.name(), LocalBy: v.local.by}
+	if v.placement != nil {
+		e.describe(v.placement, op)
 	}
 	for command, step := range map[protocol.Command]*route.Step{
 		protocol.Get: &e.Read, protocol.Set: &e.Write, protocol.Increment: &e.Modify,
@@ -60,9 +62,9 @@ func (c *Client) Explain(key string) (Explanation, error) {
 }
 
 // describe fills in what a preset knows.
-func (e *Explanation) describe(p *preset, op *route.Op) {
-	replicas := p.placement.Replicas(op)
-	e.Why, e.Local = route.Why(p.placement, op), p.local
+func (e *Explanation) describe(p route.Placement, op *route.Op) {
+	replicas := p.Replicas(op)
+	e.Why = route.Why(p, op)
 	e.Home = nodeOf(replicas.All[0], op).Name()
 	for _, r := range replicas.InReadingOrder() {
 		s := nodeOf(r, op).Stats()
@@ -88,6 +90,9 @@ func nodeOf(r route.Route, op *route.Op) *pool.Node {
 func (e Explanation) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "key %q, hash %s\n", e.Key, e.Hash)
+	if e.Local != "" {
+		fmt.Fprintf(&b, "local %s, by %s\n", e.Local, e.LocalBy)
+	}
 	if e.Home != "" {
 		e.writePlacement(&b)
 	}
@@ -105,9 +110,6 @@ func (e Explanation) String() string {
 
 func (e Explanation) writePlacement(b *strings.Builder) {
 	fmt.Fprintf(b, "placed by %s, home %s", e.Why, e.Home)
-	if e.Local != "" {
-		fmt.Fprintf(b, ", local %s", e.Local)
-	}
 	b.WriteString("\nread from")
 	for i, r := range e.Replicas {
 		if i > 0 {

@@ -33,7 +33,8 @@ func ExampleClient_Explain() {
 	fmt.Print(e)
 	// Output:
 	// key "user:42", hash dc1fea7da8d2d1c2
-	// placed by slot 14087 of 16384, home 10.0.0.1:11211, local 10.0.0.2:11211
+	// local 10.0.0.2:11211, by WithLocal
+	// placed by slot 14087 of 16384, home 10.0.0.1:11211
 	// read from 10.0.0.2:11211 (idle), then 10.0.0.1:11211 (idle)
 	// get
 	//   by operation: get

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nohop/memcache/discovery"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
@@ -15,16 +16,22 @@ type Client struct {
 	cfg  config
 	view atomic.Pointer[view]
 
-	mu         sync.Mutex              // guards the walk from one view to the next
-	nodes      map[nodeSpec]*pool.Node // of the view
-	closed     bool
+	mu      sync.Mutex              // guards the walk from one view to the next
+	nodes   map[nodeSpec]*pool.Node // of the view
+	list    []discovery.Node        // that the view was made of
+	nearest choice                  // of WithNearest
+	closed  bool
+
+	follower   *discovery.Follower // nil if no node will ever change; set by New
 	stop       context.CancelFunc
-	wg         sync.WaitGroup // of the goroutine that follows the nodes, and of the nodes that have left
+	wg         sync.WaitGroup // of the goroutines that follow and measure the nodes, and of the nodes that have left
 	background *route.Background
 }
 
-// New validates opts and returns a client. Nodes are dialed when first needed; only names given as "dns+name:port" are
-// resolved now, once, and again every second. It returns an error that matches ErrBadOption or ErrNoServers.
+// New validates opts and returns a client. It dials no node: that happens when one is first needed. If nodes are to be
+// discovered it waits until their source has answered or failed once, at most 7 s. A source without an answer is no
+// error: operations fail with ErrNoServers until it has one. Who would rather not start without nodes calls Ping next.
+// The error matches ErrBadOption or ErrNoServers, or is that of WithRoute's function.
 func New(opts ...Option) (*Client, error) {
 	cfg, err := newConfig(opts)
 	if err != nil {
@@ -32,6 +39,7 @@ func New(opts ...Option) (*Client, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c := &Client{cfg: cfg, stop: stop, background: route.NewBackground(route.DefaultBackground)}
+	c.view.Store(emptyView(ErrNoServers))
 	if err := c.start(ctx); err != nil {
 		c.Close()
 		return nil, err

@@ -11,6 +11,7 @@ import (
 
 // nodeSpec is what a node is made of; the same spec is the same node in every view.
 type nodeSpec struct {
+	name    string // "": its address
 	addr    string
 	timeout time.Duration // per try; 0: that of WithTimeout
 }
@@ -37,7 +38,7 @@ func (s *nodeSet) get(spec nodeSpec) *pool.Node {
 
 func (c *config) newNode(spec nodeSpec) *pool.Node {
 	cfg := c.node
-	cfg.Name, cfg.Addr = spec.addr, spec.addr
+	cfg.Name, cfg.Addr = spec.name, spec.addr
 	cfg.Timeout = cmp.Or(spec.timeout, cfg.Timeout)
 	return pool.NewNode(cfg)
 }

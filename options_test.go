@@ -37,6 +37,8 @@ func TestNewRefuses(t *testing.T) {
 		"zones replicated":         {zone, memcache.WithReplicated()},
 		"replicated zones":         {memcache.WithReplicated(), zone},
 		"zones sharded":            {zone, memcache.WithSharded(1)},
+		"zoned and replicated":     {servers, memcache.WithZoned(), memcache.WithReplicated()},
+		"nil source":               {servers, memcache.WithDiscovery(nil)},
 		"replicated and sharded":   {servers, memcache.WithReplicated(), memcache.WithSharded(2)},
 		"sharded and replicated":   {servers, memcache.WithSharded(2), memcache.WithReplicated()},
 		"no replicas":              {servers, memcache.WithSharded(0)},

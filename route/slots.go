@@ -18,6 +18,7 @@ const SlotCount = 1 << 14
 type Member struct {
 	Route  Route
 	Name   string  // stable identity: placement depends on it and on nothing else
+	Zone   string  // failure domain, "" if unknown; it decides nothing but which replica is near
 	Weight float64 // its share of the keys, relative to the others; 0 means 1
 }
 
@@ -41,7 +42,8 @@ var (
 )
 
 // NewSlots places each key on the replicas members that score highest for its slot, the highest being its home; on all,
-// if there are fewer. local is the name of the member to read first where it holds the key; "" reads the home first.
+// if there are fewer. local is the name of a member or of a zone: where the member holds the key it is read first, else the
+// first replica in its zone, else the home. "" reads the home first.
 func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 	if err := checkMembers(members, replicas); err != nil {
 		return nil, err
@@ -49,6 +51,7 @@ func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 	members = slices.SortedFunc(slices.Values(members), func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
 	depth := rankedDepth(len(members), replicas)
 	ranked := newRanking(members)
+	near := nearOf(members, local)
 	s := &Slots{}
 	known := make(map[string]uint32)
 	for slot := range s.order {
@@ -58,7 +61,7 @@ func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 		if !ok {
 			i = uint32(len(s.orders))
 			known[id] = i
-			s.orders = append(s.orders, replicasOf(members, complete(top, len(members), replicas), local))
+			s.orders = append(s.orders, replicasOf(members, complete(top, len(members), replicas), near))
 		}
 		s.order[slot] = i
 	}
@@ -122,11 +125,34 @@ func SlotOf(hash uint64) int { return int(hash >> (64 - 14)) }
 // HashKey returns the hash of a key that everything here goes by: xxhash64.
 func HashKey(key string) uint64 { return xxhash.Sum64String(key) }
 
-func replicasOf(members []Member, order []int32, local string) Replicas {
+// near says which members are read first: that of the name, else those of the zone.
+type near struct{ name, zone string }
+
+func nearOf(members []Member, local string) near {
+	for _, m := range members {
+		if m.Name == local && local != "" {
+			return near{m.Name, m.Zone}
+		}
+	}
+	return near{zone: local}
+}
+
+// distance is lower for what is nearer.
+func (n near) distance(m Member) int {
+	switch {
+	case n.name != "" && m.Name == n.name:
+		return 0
+	case n.zone != "" && m.Zone == n.zone:
+		return 1
+	}
+	return 2
+}
+
+func replicasOf(members []Member, order []int32, near near) Replicas {
 	r := Replicas{All: make([]Route, len(order))}
 	for i, m := range order {
 		r.All[i] = members[m].Route
-		if members[m].Name == local && local != "" {
+		if near.distance(members[m]) < near.distance(members[order[r.Read]]) {
 			r.Read = i
 		}
 	}

@@ -253,6 +253,34 @@ func TestSlotsReadLocalFirst(t *testing.T) {
 	}
 }
 
+// Where the local member does not hold a key, or only the zone is known, the first replica in the zone is read first.
+func TestSlotsReadTheLocalZoneFirst(t *testing.T) {
+	list := members(9)
+	zoneOf := map[string]string{}
+	for i := range list {
+		list[i].Zone = []string{"a", "b", ""}[i%3]
+		zoneOf[list[i].Name] = list[i].Zone
+	}
+	inZone := 0
+	for _, local := range []string{"b", list[1].Name} {
+		for _, r := range slots(t, list, 3, local).orders {
+			names := namesOf(r)
+			want := max(slices.IndexFunc(names, func(n string) bool { return zoneOf[n] == "b" }), 0)
+			if i := slices.Index(names, local); i >= 0 {
+				want = i
+			}
+			require.Equal(t, want, r.Read, "%s of %v", local, names)
+			if want > 0 {
+				inZone++
+			}
+		}
+	}
+	require.NotZero(t, inZone)
+	for _, r := range slots(t, list, 3, "").orders {
+		require.Zero(t, r.Read, "no zone is not a zone")
+	}
+}
+
 // A member without a name is never the local one by accident.
 func TestNoLocalIsNobody(t *testing.T) {
 	s, err := NewSlots([]Member{{Name: ""}, {Name: "b"}}, 2, "")

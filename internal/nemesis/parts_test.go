@@ -130,19 +130,20 @@ func TestChoosingFaults(t *testing.T) {
 
 // The second question shows that the first answer is in use.
 func TestTheResolverKnowsWhenItsAnswerIsUsed(t *testing.T) {
-	r := newResolver([]string{"a"})
-	ask := func() []string {
-		nodes, err := r.LookupHost(t.Context(), "nodes")
+	r := newResolver([]string{"10.0.0.1"})
+	ask := func() string {
+		nodes, err := r.LookupNetIP(t.Context(), "ip4", "nodes")
 		require.NoError(t, err)
-		return nodes
+		require.Len(t, nodes, 1)
+		return nodes[0].String()
 	}
-	require.Equal(t, []string{"a"}, ask())
+	require.Equal(t, "10.0.0.1", ask())
 	used := make(chan struct{})
 	go func() {
-		r.use([]string{"b"})
+		r.use([]string{"10.0.0.2"})
 		close(used)
 	}()
-	for ask()[0] == "a" {
+	for ask() == "10.0.0.1" {
 	}
 	select {
 	case <-used:

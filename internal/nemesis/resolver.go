@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -23,9 +26,28 @@ func newResolver(nodes []string) *resolver {
 	return &resolver{nodes: nodes, fresh: true, since: time.Now()}
 }
 
-// LookupHost implements memcache.Resolver. The client puts one answer to use before it asks again, so the second question
-// shows that it has used the first answer.
-func (r *resolver) LookupHost(context.Context, string) ([]string, error) {
+// LookupNetIP implements discovery.Resolver. The client puts one answer to use before it asks again, so the second
+// question shows that it has used the first answer. An answer with IPv4 addresses is one question.
+func (r *resolver) LookupNetIP(_ context.Context, network, _ string) (ips []netip.Addr, err error) {
+	if network != "ip4" {
+		return nil, nil
+	}
+	for _, node := range r.ask() {
+		ip, err := netip.ParseAddr(node)
+		if err != nil {
+			return nil, err
+		}
+		ips = append(ips, ip)
+	}
+	return ips, nil
+}
+
+// LookupSRV implements discovery.Resolver; the client has no reason to ask.
+func (r *resolver) LookupSRV(context.Context, string, string, string) (string, []*net.SRV, error) {
+	return "", nil, errors.New("no SRV records here")
+}
+
+func (r *resolver) ask() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -35,7 +57,7 @@ func (r *resolver) LookupHost(context.Context, string) ([]string, error) {
 		close(r.used)
 		r.waiting = false
 	}
-	return r.nodes, nil
+	return r.nodes
 }
 
 // use returns when the client uses nodes.

@@ -1,0 +1,105 @@
+package memcache
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nohop/memcache/discovery"
+	"github.com/nohop/memcache/protocol"
+	"github.com/nohop/memcache/route"
+)
+
+// WithRule has a key live on these nodes, the first being its home, whatever placement says. Each is a node's name (the
+// address of one that has none) and must be one of the servers, or may yet be found by discovery; while one of them is not
+// there, the rule does not apply. A key has one rule, and every process that uses the key needs the same.
+func WithRule(key string, nodes ...string) Option {
+	return func(c *config) error {
+		if len(nodes) == 0 {
+			return badOption("a rule needs nodes")
+		}
+		if _, ok := c.rules[key]; ok {
+			return badOption("two rules for one key")
+		}
+		c.rules[key] = slices.Clone(nodes)
+		return nil
+	}
+}
+
+func (c *config) validateRules() error {
+	if c.topology == custom && len(c.rules) > 0 {
+		return badOption("WithRule has no meaning beside WithRoute: put route.NewRules into the tree")
+	}
+	for key, nodes := range c.rules {
+		if err := c.validateRule(key, nodes); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *config) validateRule(key string, nodes []string) error {
+	check := protocol.CheckKey
+	if c.binaryKeys && check(key) != nil {
+		check = protocol.CheckBinaryKey
+	}
+	if err := check(key); err != nil {
+		return fmt.Errorf("%w: rule: %w", ErrBadOption, err)
+	}
+	for i, name := range nodes {
+		if !c.mayBeNode(name) {
+			return badOption("a rule names a node that is no server: " + name)
+		}
+		if slices.ContainsFunc(nodes[:i], func(other string) bool { return fullName(other) == fullName(name) }) {
+			return badOption("a rule names a node twice: " + name)
+		}
+	}
+	return nil
+}
+
+// mayBeNode reports whether name is that of a server, or may become one.
+func (c *config) mayBeNode(name string) bool {
+	if slices.ContainsFunc(c.fixed, func(n discovery.Node) bool { return isNamed(n.Name, name) }) {
+		return true
+	}
+	_, err := discovery.Validate([]discovery.Node{{Name: name, Addr: "any"}}, 1)
+	return c.source != nil && name != "" && err == nil
+}
+
+// isNamed reports whether a rule means the node of that name.
+func isNamed(node, name string) bool { return node == name || node == fullName(name) }
+
+// fullName returns an address in the spelling in which it is a node's name; what is no address stays as it is.
+func fullName(name string) string {
+	list, err := discovery.Validate([]discovery.Node{{Addr: name}}, 1)
+	if err != nil {
+		return name
+	}
+	return list[0].Name
+}
+
+// overridden puts the rules before placement. A rule whose nodes are not all there does not apply: where the others
+// stand is not known, so the key stays where placement has it.
+func (c *config) overridden(p route.Placement, members []member, own locality) route.Placement {
+	rules := make(map[string]route.Replicas, len(c.rules))
+	for key, names := range c.rules {
+		if replicas, ok := ruleReplicas(names, members, own); ok {
+			rules[key] = replicas
+		}
+	}
+	return route.NewRules(p, rules)
+}
+
+func ruleReplicas(names []string, members []member, own locality) (r route.Replicas, ok bool) {
+	nearest := far
+	for i, name := range names {
+		at := slices.IndexFunc(members, func(m member) bool { return isNamed(m.Name, name) })
+		if at < 0 {
+			return r, false
+		}
+		r.All = append(r.All, members[at].node)
+		if d := own.distance(members[at]); d < nearest {
+			r.Read, nearest = i, d
+		}
+	}
+	return r, true
+}
