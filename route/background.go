@@ -36,8 +36,16 @@ func (b *Background) Do(ctx context.Context, r Route, ops []*Op) bool {
 
 // Go runs f, which must end by itself, on a goroutine of its own, and reports whether it does: there may be no room.
 func (b *Background) Go(f func()) bool {
-	if !b.take() {
+	if !b.goIfRoom(f) {
 		b.dropped.Add(1)
+		return false
+	}
+	return true
+}
+
+// goIfRoom is Go for those who, if there is no room, do it themselves: nothing is dropped.
+func (b *Background) goIfRoom(f func()) bool {
+	if !b.take() {
 		return false
 	}
 	go func() {

@@ -56,13 +56,14 @@ func (b *batch) reset() {
 	b.parts = b.parts[:0]
 }
 
-// add has r serve op.
-func (b *batch) add(r Route, op *Op) {
+// add has r serve op, and returns which part of b that is.
+func (b *batch) add(r Route, op *Op) int {
 	i, ok := b.find(r)
 	if !ok {
 		i = b.open(r)
 	}
 	b.parts[i].ops = append(b.parts[i].ops, op)
+	return i
 }
 
 // fewParts is up to how many parts a scan beats the map.

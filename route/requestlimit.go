@@ -37,15 +37,18 @@ func (l *RequestLimit) count(n int) {
 }
 
 // take takes a token, if there is one.
-func (l *RequestLimit) take() bool {
+func (l *RequestLimit) take() bool { return l.takeAll(1) }
+
+// takeAll takes n tokens, or none if there are not so many.
+func (l *RequestLimit) takeAll(n int) bool {
 	if l == nil {
 		return true
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.tokens < 1 {
+	if l.tokens < float64(n) {
 		return false
 	}
-	l.tokens--
+	l.tokens -= float64(n)
 	return true
 }
