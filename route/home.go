@@ -69,6 +69,9 @@ func clearError(op *Op, copies []*Op) error {
 }
 
 func mayHaveChanged(op *Op) bool {
+	if !op.Request.Command.Mutates() {
+		return false
+	}
 	if op.Err == nil {
 		return op.Reply.Status == protocol.OK
 	}

@@ -11,7 +11,7 @@ import (
 // allSync sends to every replica of a key.
 type allSync struct {
 	placement Placement
-	home      Route // of read-modify-writes
+	home      Route // of what only it can decide
 }
 
 // AllSync sends each op to every replica of its key at once, waits for all, and combines their replies as combine.go says.
@@ -20,9 +20,9 @@ type allSync struct {
 func AllSync(p Placement) Route { return &allSync{p, AtHome(p)} }
 
 func (a *allSync) Do(ctx context.Context, ops []*Op) {
-	if slices.ContainsFunc(ops, isReadModifyWrite) {
-		a.home.Do(ctx, filter(ops, isReadModifyWrite))
-		ops = without(ops, isReadModifyWrite)
+	if slices.ContainsFunc(ops, needsHome) {
+		a.home.Do(ctx, filter(ops, needsHome))
+		ops = without(ops, needsHome)
 	}
 	if len(ops) == 1 {
 		if r := a.placement.Replicas(ops[0]).All; len(r) == 1 {
@@ -40,7 +40,7 @@ func (a *allSync) Do(ctx context.Context, ops []*Op) {
 }
 
 func (a *allSync) Explain(op *Op) Step {
-	if isReadModifyWrite(op) {
+	if needsHome(op) {
 		return Explain(a.home, op)
 	}
 	return Step{Route: "all-sync", Why: Why(a.placement, op), Next: explainAll(a.placement.Replicas(op).All, op)}

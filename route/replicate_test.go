@@ -53,7 +53,7 @@ func TestCombine(t *testing.T) {
 			want       string
 			operations []protocol.Command
 		}{
-			{row.get, []protocol.Command{protocol.Get, protocol.GetAndTouch, GetForUpdate}},
+			{row.get, []protocol.Command{protocol.Get, protocol.GetAndTouch}},
 			{row.set, []protocol.Command{protocol.Set}},
 			{row.delete, []protocol.Command{protocol.Delete}},
 			{row.touch, []protocol.Command{protocol.Touch}},
@@ -72,6 +72,15 @@ func TestCombine(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A read for update is the home's, and clears nothing.
+func TestAllSyncReadsForUpdateAtHome(t *testing.T) {
+	list, routes := fakes(hit("home"), hit("other"))
+	op := asks(GetForUpdate, "k")
+	do(AllSync(Fixed(routes...)), op)
+	require.Equal(t, "home", string(op.Value))
+	require.Empty(t, list[1].seen)
 }
 
 func checkCombined(t *testing.T, op *Op, want, home, other string, replies map[string]func(*Op)) {
