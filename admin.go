@@ -13,6 +13,7 @@ import (
 // FlushAll makes every node forget every item. If nodes fail, the error joins theirs.
 func (c *Client) FlushAll(ctx context.Context) error {
 	_, err := c.askAll(ctx, protocol.Request{Command: protocol.FlushAll})
+	c.loads.forgetAll()
 	return err
 }
 
@@ -72,12 +73,13 @@ func (c *Client) askAll(ctx context.Context, r protocol.Request) ([]*route.Op, e
 type Stats struct {
 	Nodes     []pool.Stats     // in the order of names
 	Discovery discovery.Status // of the source of the nodes; zero if all are fixed
+	Loads     LoadStats        // of GetOrLoad
 }
 
 // Stats returns a snapshot. It asks no node; see ServerStats for that.
 func (c *Client) Stats() Stats {
 	v := c.view.Load()
-	s := Stats{Nodes: make([]pool.Stats, len(v.nodes))}
+	s := Stats{Nodes: make([]pool.Stats, len(v.nodes)), Loads: c.loads.count.stats()}
 	for i, n := range v.nodes {
 		s.Nodes[i] = n.Stats()
 	}

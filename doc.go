@@ -48,6 +48,15 @@
 // and its *WriteError says what became of each replica). Add, Replace, Append, Prepend, Increment, Decrement and CompareAndSwap depend on
 // what is there, so they take effect at the key's home and then clear the other replicas, whose next read asks the home.
 //
+// # Loading what is not there
+//
+// Load returns a value from the cache or has it loaded, encoded and stored; GetOrLoad does so with items:
+//
+//	user, err := memcache.Load(ctx, client, "user:7", memcache.JSON[User]{}, time.Hour, userFromDatabase)
+//
+// Of all processes that miss a key one loads it, under a lease, and a value whose load began before a Delete of the key is
+// never stored: change the database, then Delete. Invalidate lets the old value be used while one caller loads the new one.
+//
 // # The life of a Get
 //
 //  1. Client.Get fills a pooled op and hashes the key once (memcache.go).

@@ -17,6 +17,7 @@ var (
 	ErrCacheMiss   = errors.New("memcache: cache miss")                         // there is no such item
 	ErrNotStored   = errors.New("memcache: item not stored")                    // the condition of Add, Replace, Append or Prepend does not hold
 	ErrCASConflict = errors.New("memcache: compare-and-swap conflict")          // the item has changed since it was read
+	ErrBusy        = errors.New("memcache: another process is loading it")      // GetOrLoad with WithErrBusy has waited in vain
 	ErrNoCAS       = errors.New("memcache: item has no CAS: read it first")     // CompareAndSwap of an item that was not read
 	ErrNoServers   = errors.New("memcache: no servers configured or available") // none was given, or no name has resolved yet
 	ErrBadOption   = errors.New("memcache: bad option")                         // an option of New is wrong, or two contradict

@@ -26,6 +26,7 @@ type Client struct {
 	stop       context.CancelFunc
 	wg         sync.WaitGroup // of the goroutines that follow and measure the nodes, and of the nodes that have left
 	background *route.Background
+	loads      loads
 }
 
 // New validates opts and returns a client. It dials no node: that happens when one is first needed. If nodes are to be
@@ -40,6 +41,7 @@ func New(opts ...Option) (*Client, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	c := &Client{cfg: cfg, stop: stop, background: route.NewBackground(route.DefaultBackground)}
 	c.view.Store(emptyView(ErrNoServers))
+	c.loads.ctx, c.loads.behind = ctx, c.background.Go
 	if err := c.start(ctx); err != nil {
 		c.Close()
 		return nil, err
@@ -55,10 +57,12 @@ func (c *Client) Close() error {
 	c.view.Store(closedView)
 	c.mu.Unlock()
 	c.stop()
+	c.loads.close()
 	for _, n := range c.nodes { // nobody changes it any more
 		n.Close()
 	}
 	c.background.Close()
+	c.loads.wg.Wait()
 	c.wg.Wait()
 	return nil
 }
@@ -96,9 +100,16 @@ func (r *request) free() {
 	requests.Put(r)
 }
 
-// do checks the request, so that a bad one has one error and not one of each replica, and sends it down the tree of the
-// current view.
+// do sends the request. What of its key is being loaded meanwhile may be older than what it has written.
 func (c *Client) do(ctx context.Context, r *request) error {
+	err := c.send(ctx, r)
+	c.loads.forget(r.op.Request.Key)
+	return err
+}
+
+// send checks the request, so that a bad one has one error and not one of each replica, and sends it down the tree of the
+// current view.
+func (c *Client) send(ctx context.Context, r *request) error {
 	if err := protocol.Check(&r.op.Request); err != nil {
 		return &OpError{Command: r.op.Request.Command, Outcome: pool.NotSent, Err: err}
 	}

@@ -45,5 +45,8 @@ func (c *Client) writeAll(ctx context.Context, m *multi) error {
 		return nil
 	}
 	c.view.Load().tree.Do(ctx, m.batch())
+	for _, op := range m.batch() {
+		c.loads.forget(op.Request.Key)
+	}
 	return m.err()
 }
