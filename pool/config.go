@@ -22,7 +22,13 @@ type Config struct {
 	MaxQueued   int           // bytes queued on a connection and not yet written; default 4 MiB
 	MaxValue    int           // largest value sent or accepted, in bytes; default 8 MiB
 	MaxStall    time.Duration // a connection that owes replies and stays silent this long is closed; default 30 s
+	Quarantine  time.Duration // D, by how much the views of two processes may differ, at most a day; 0: no node is ever joining
 	MaxMissed   int           // keys of which the node missed a write that are remembered; more, and it is flushed. Default 65,536
+
+	// Joined says that the node has come into the view after this process had started, and KnownGeneration which generation
+	// the process knew it by if it had been in the view before, else 0. They need Quarantine; see mark.go.
+	Joined          bool
+	KnownGeneration uint64
 
 	TLS      *tls.Config // nil: plain. Without a ServerName the host of Name, or of Addr, is used
 	Username string      // text authentication ("-Y"); empty: none
@@ -43,6 +49,7 @@ const (
 	defaultMaxStall  = 30 * time.Second
 	defaultMaxMissed = 1 << 16
 	maxDialTimeout   = 300 * time.Millisecond
+	maxQuarantine    = 24 * time.Hour
 )
 
 func (c Config) withDefaults() Config {
@@ -56,6 +63,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxStall, defaultMaxStall)
 	setDefault(&c.MaxMissed, defaultMaxMissed)
 	c.MaxOwed = min(c.MaxOwed, ringSize)
+	c.Quarantine = min(max(c.Quarantine, 0), maxQuarantine)
 	if c.Dial == nil {
 		c.Dial = defaultDialer.DialContext
 	}

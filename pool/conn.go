@@ -106,7 +106,18 @@ func (c *conn) pushOne(op *Op) bool {
 		return false
 	}
 	r := &op.Request
-	if c.node.journal.active.Load() && !op.repairs && c.node.journal.fences(r, c.id) {
+	var clear protocol.Request
+	if c.node.quarantine.until.Load() != 0 && c.node.Joining() {
+		switch entryOf(op) {
+		case refused:
+			op.fail(NotSent, ErrJoining)
+			return true
+		case cleared:
+			clear = clearOf(r)
+			r = &clear
+		}
+	}
+	if c.node.journal.active.Load() && !op.passesFence() && c.node.journal.fences(r, c.id) {
 		op.fail(NotSent, ErrMissedWrite)
 		return true
 	}
@@ -118,7 +129,7 @@ func (c *conn) pushOne(op *Op) bool {
 	if r.Has(protocol.Compare) && op.Token.node != nil && !c.honours(op) {
 		return true
 	}
-	c.queue(op, form)
+	c.queue(op, r, form)
 	return true
 }
 
@@ -138,15 +149,21 @@ func (c *conn) honours(op *Op) bool {
 	return true
 }
 
-// queue encodes op behind what is queued already and adds its call to the owed replies.
-func (c *conn) queue(op *Op, form protocol.Form) {
+// queue encodes r, which is op's request or stands for it, behind what is queued already and adds op's call to the owed
+// replies.
+func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	k := c.node.newCall()
-	k.command, k.form, k.key, k.binary = op.Request.Command, form, op.Request.Key, op.Request.Has(protocol.BinaryKey)
+	k.command, k.form, k.key, k.binary = r.Command, form, r.Key, r.Has(protocol.BinaryKey)
 	if form == protocol.FormLine {
-		c.appendLine(op, k)
+		c.appendLine(r, k)
 	} else {
 		c.closeLine()
-		c.appendRequest(op, k)
+		asked := r.Meta
+		if op.WantCAS && form == protocol.FormMeta && r.Command == protocol.Set {
+			r.Meta |= protocol.ReturnCAS
+		}
+		c.appendRequest(r, k)
+		r.Meta = asked
 	}
 	op.call, op.conn, op.phase = k, c, flying
 	c.owed.push(k, op.expires)
@@ -155,8 +172,7 @@ func (c *conn) queue(op *Op, form protocol.Form) {
 
 // appendRequest encodes a request of its own. Meta requests carry an opaque where the node repeats it, so that a
 // shifted reply is detected.
-func (c *conn) appendRequest(op *Op, k *call) {
-	r := &op.Request
+func (c *conn) appendRequest(r *protocol.Request, k *call) {
 	if k.form == protocol.FormMeta && r.Command != protocol.Noop && r.Command != protocol.Debug {
 		r.Meta |= protocol.WithOpaque
 		c.opaque = c.opaque%maxOpaque + 1
@@ -170,8 +186,7 @@ func (c *conn) appendRequest(op *Op, k *call) {
 const maxOpaque = 4*ringSize - 1
 
 // appendLine adds a key to the open "gets" line, or opens one.
-func (c *conn) appendLine(op *Op, k *call) {
-	r := &op.Request
+func (c *conn) appendLine(r *protocol.Request, k *call) {
 	if c.line.last == nil || c.line.keys == protocol.MaxLineKeys || r.Command != protocol.Get {
 		c.closeLine()
 		c.wbuf = protocol.AppendLineStart(c.wbuf, r)

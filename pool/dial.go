@@ -87,7 +87,7 @@ func (n *Node) waitReady(ctx context.Context, op *Op) error {
 // dialOnce makes a connection. It outlives the caller that asked for it: others wait for the same.
 func (n *Node) dialOnce(stream int) {
 	n.count.dials.Add(1)
-	nc, dialect, err := n.connect()
+	met, err := n.connect()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	defer close(n.dial.running)
@@ -96,10 +96,11 @@ func (n *Node) dialOnce(stream int) {
 	case err != nil:
 		n.dialFailed(err)
 	case n.closed:
-		nc.Close()
+		met.nc.Close()
 	default:
 		n.dial.succeeded(n.now())
-		n.streams[stream].Store(newConn(n, nc, dialect, n.dial.count))
+		n.meet(met.seen)
+		n.streams[stream].Store(newConn(n, met.nc, met.dialect, n.dial.count))
 		n.alive()
 	}
 }
@@ -159,38 +160,49 @@ func isLocal(err error) bool {
 	return false
 }
 
+// greeting is a connection that may serve callers, and what the node said on it.
+type greeting struct {
+	nc      net.Conn
+	dialect protocol.Dialect
+	seen    sighting // with Config.Quarantine
+}
+
 // connect dials, secures and authenticates a connection, and has the node answer on it: that a dial succeeds says
 // nothing, for the kernel accepts for a process that is stopped.
-func (n *Node) connect() (net.Conn, protocol.Dialect, error) {
+func (n *Node) connect() (*greeting, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.DialTimeout)
 	defer cancel()
 	raw, err := n.cfg.Dial(ctx, n.cfg.network(), n.cfg.Addr)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(past) })
-	nc, dialect, err := n.greet(ctx, raw)
+	met := &greeting{nc: raw}
+	err = n.greet(ctx, met)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		nc.Close()
-		return nil, 0, err
+		met.nc.Close()
+		return nil, err
 	}
-	return nc, dialect, nil
+	return met, nil
 }
 
-func (n *Node) greet(ctx context.Context, nc net.Conn) (net.Conn, protocol.Dialect, error) {
-	setSocketOptions(nc)
+func (n *Node) greet(ctx context.Context, met *greeting) (err error) {
+	setSocketOptions(met.nc)
 	if n.cfg.TLS != nil {
-		secured := tls.Client(nc, n.tlsConfig())
+		secured := tls.Client(met.nc, n.tlsConfig())
 		if err := secured.HandshakeContext(ctx); err != nil {
-			return nc, 0, err
+			return err
 		}
-		nc = secured
+		met.nc = secured
 	}
-	dialect, err := n.cfg.handshake(nc)
-	return nc, dialect, err
+	if met.dialect, err = n.cfg.handshake(met.nc); err != nil || n.cfg.Quarantine == 0 {
+		return err
+	}
+	met.seen, err = n.cfg.newMarker(met.nc, met.dialect).greet(n.hasReturned)
+	return err
 }
 
 // tlsConfig fills in the server's name: the host of the node's identity, which stays when its address changes.

@@ -29,5 +29,8 @@
 //   - A node that was silent for the length of a try while it owed replies is suspect: its callers fail at once until it
 //     answers, on the same connection, which is drained and not replaced. A node whose dial failed, or whose connections
 //     break before they bring an answer, is down until a dial gets an answer to "version"; one dial at a time, with backoff.
+//   - A node that others may not know of yet, or not any more, is not read and not stored to, only deleted at
+//     (Config.Quarantine, Node.Leave; quarantine.go). How long is told by a mark on the node itself, read on every new
+//     connection; it also tells a node that restarted, and one that comes back with what it held (mark.go).
 //   - Memory is bounded whatever the node sends: lines, values, replies owed, bytes queued.
 package pool

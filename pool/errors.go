@@ -18,7 +18,15 @@ var (
 
 	// ErrMissedWrite matches ErrNodeDown too: for this key, the node is not to be asked.
 	ErrMissedWrite error = missedError{}
+
+	// ErrJoining matches ErrNodeDown too: the node is not to be read yet, or not any more (Node.Joining).
+	ErrJoining error = joiningError{}
 )
+
+type joiningError struct{}
+
+func (joiningError) Error() string        { return "memcache: node is joining or leaving" }
+func (joiningError) Is(target error) bool { return target == ErrNodeDown }
 
 type missedError struct{}
 

@@ -18,6 +18,8 @@ type Node struct {
 	health  health
 	journal journal
 
+	quarantine quarantine
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -27,13 +29,17 @@ type Node struct {
 	closed bool
 }
 
-// NewNode returns a node. It does not dial.
+// NewNode returns a node. It does not dial, unless the node has Config.Joined: then what it holds must be known soon.
 func NewNode(cfg Config) *Node {
 	n := &Node{cfg: cfg.withDefaults(), born: time.Now()}
 	n.streams = make([]atomic.Pointer[conn], n.cfg.Conns)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.journal.limit = n.cfg.MaxMissed
 	n.calls.New = func() any { return &call{wake: make(chan struct{}, 1)} }
+	if n.cfg.Quarantine > 0 && n.cfg.Joined {
+		n.holdOff()
+		n.spawn(n.enter)
+	}
 	return n
 }
 
@@ -174,6 +180,7 @@ func (n *Node) Close() error {
 	n.closed = true
 	n.mu.Unlock()
 	n.cancel()
+	n.quarantine.stop()
 	for i := range n.streams {
 		if c := n.streams[i].Load(); c != nil {
 			c.fail(ErrClosed)

@@ -18,11 +18,20 @@ type Op struct {
 	// is for routes; to a node it means nothing.
 	ForUpdate bool
 
+	// WantCAS asks a Set for the CAS of what it stores, where the node's protocol version can tell: Reply.CAS. Else that is 0.
+	WantCAS bool
+
+	// Inspect marks a request that asks what the node holds, not what is true: it is answered also where the node is
+	// joining or has missed a write of the key. Its value is not for callers.
+	Inspect bool
+
 	Reply protocol.Reply // valid if Err is nil; its Key is nil
 	Value []byte         // Dst and the value behind it, or the value alone
 	Stats []Stat         // of a Stats request
 	Node  *Node          // who answered or failed
-	Err   error          // *Error, or nil
+	// Cleared says that a Set stored nothing, because the node is joining: it has deleted the key instead.
+	Cleared bool
+	Err     error // *Error, or nil
 
 	phase   phase
 	flushes *conn // set between Begin and Flush: the connection whose flusher this op became
@@ -58,8 +67,11 @@ const (
 func (op *Op) start(n *Node, expires int64) {
 	op.Reply, op.Value, op.Stats, op.Err = protocol.Reply{}, nil, nil, nil
 	op.Node, op.phase, op.expires, op.retried = n, waiting, expires, false
-	op.probing = false
+	op.probing, op.Cleared = false, false
 }
+
+// passesFence reports whether op may find what is old.
+func (op *Op) passesFence() bool { return op.repairs || op.Inspect }
 
 func (op *Op) fail(o Outcome, err error) {
 	op.phase = settled
@@ -97,6 +109,9 @@ func (op *Op) take(k *call) {
 	op.Reply, op.Stats, op.Token = k.reply, k.stats, Token{n, op.conn.id}
 	if op.Reply.Block >= 0 {
 		op.Value = op.valueOf(k)
+	}
+	if op.Cleared = k.command != op.Request.Command; op.Cleared {
+		op.Reply = protocol.Reply{Status: protocol.OK, Block: -1}
 	}
 	n.freeCall(k)
 }
@@ -151,6 +166,7 @@ func (op *Op) Settle(from *Op, err error) {
 		return
 	}
 	op.Reply, op.Value, op.Stats, op.Node, op.Token = from.Reply, from.Value, from.Stats, from.Node, from.Token
+	op.Cleared = from.Cleared
 	if op.Dst != nil && op.Reply.Block >= 0 {
 		op.Value = append(op.Dst, from.Value...)
 	}

@@ -15,9 +15,11 @@ const (
 	Up                   // connected, answering
 	Suspect              // connected, silent for a try's length; requests fail at once until it answers
 	Down                 // the last dial failed; requests fail at once, and a dial is tried as the backoff allows
+	Joining              // connected, answering; for a time nothing is read or stored, and what is written is deleted here
+	Leaving              // the same, because the node is leaving the view
 )
 
-var stateNames = [...]string{"idle", "up", "suspect", "down"}
+var stateNames = [...]string{"idle", "up", "suspect", "down", "joining", "leaving"}
 
 // String returns the state in a word.
 func (s State) String() string { return stateNames[s] }
@@ -28,6 +30,7 @@ type Stats struct {
 	State      State
 	Reason     error            // of Suspect and Down, else nil
 	Dialect    protocol.Dialect // of a live connection, else Unknown
+	Generation uint64           // of the node's life; 0: not known
 
 	Conns      int // live connections
 	Owed       int // replies owed to this process now, late ones to callers that gave up included
@@ -66,6 +69,7 @@ func (n *Node) Stats() Stats {
 			s.Dialect = k.dialect
 		}
 	}
+	s.Generation, _ = n.Generation()
 	s.State, s.Reason = n.state(s.Conns)
 	s.Missed, s.MissedAll, s.Repaired = n.journal.size()
 	return s
@@ -79,6 +83,10 @@ func (n *Node) state(conns int) (State, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	switch {
+	case conns > 0 && n.quarantine.until.Load() == forever:
+		return Leaving, nil
+	case conns > 0 && n.Joining():
+		return Joining, nil
 	case conns > 0:
 		return Up, nil
 	case n.dial.fails > 0 && !n.dial.local:

@@ -31,7 +31,10 @@ func (a *askHome) Do(ctx context.Context, ops []*Op) {
 	askHomeAgain(ctx, missed, a.home)
 }
 
-func (a *askHome) home(op *Op) Route { return a.placement.Replicas(op).All[0] }
+func (a *askHome) home(op *Op) Route {
+	r := a.placement.Replicas(op)
+	return r.All[r.home(op)]
+}
 
 // askHomeAgain asks home for ops that were missed elsewhere. If it cannot answer, the miss stands.
 func askHomeAgain(ctx context.Context, missed []*Op, home func(*Op) Route) {

@@ -1,6 +1,8 @@
 package route
 
 import (
+	"slices"
+
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 )
@@ -22,11 +24,20 @@ import (
 // Read-modify-writes (add, replace, append, prepend, increment, decrement, compare-and-swap) are not in the table: they
 // take effect at the home, and its answer is the answer (AtHome); only a failed clear adds a *WriteError beside it.
 //
+// A replica that is joining stores nothing and has nothing. A Set is a delete there, which counts as an acknowledgement but
+// does not speak for the others; a read or touch fails there and does not count; if all are joining, it is a miss.
+//
 // Beside a *WriteError op keeps what the replicas that acknowledged say together, and the nodes of the others know that
 // they have missed the write.
 func combine(op *Op, replies []*Op) {
 	failed := failures(replies)
+	if slices.ContainsFunc(replies, hasJoined) {
+		replies = without(replies, hasJoined)
+		failed = failures(replies)
+	}
 	switch {
+	case len(replies) == 0:
+		settleMiss(op)
 	case len(failed) == 0:
 		op.Settle(decisive(op.Request.Command, replies), nil)
 	case len(failed) == len(replies) || isRead(op.Request.Command):
@@ -75,7 +86,8 @@ var counts = [...][protocol.Exists + 1]uint8{
 func decisive(c protocol.Command, replies []*Op) *Op {
 	best := replies[0]
 	for _, r := range replies[1:] {
-		if counts[c][r.Reply.Status] > counts[c][best.Reply.Status] {
+		more, most := counts[c][r.Reply.Status], counts[c][best.Reply.Status]
+		if more > most || more == most && best.Cleared && !r.Cleared {
 			best = r
 		}
 	}

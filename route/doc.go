@@ -8,7 +8,12 @@
 //   - Hash sends an op to its key's home, ByOperation by its command;
 //   - Failover reads one replica after the other until one answers;
 //   - AllSync writes all replicas at once and combines their replies (combine.go);
+//   - Verified is AllSync that looks afterwards whether two processes have set a key at once, and removes what is left of
+//     that (verify.go);
 //   - AtHome has read-modify-writes take effect at the home and then clears the other replicas.
+//
+// A replica that is joining or leaving is written to by deletes and read by nobody; the home of a key is the first of its
+// replicas that is not (joining.go).
 //
 // Where several children work at once, they go through one helper (fanout.go): it starts all nodes first and only
 // then waits, so that nodes need no goroutine unless each gets many ops.

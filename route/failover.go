@@ -11,33 +11,61 @@ type failover struct{ placement Placement }
 // Failover asks the replicas of an op's key in their reading order and returns the first reply. A miss is a reply, but
 // where the first to be read is not the home, its miss is asked again at the home, if that can answer: a
 // read-modify-write clears the replicas, and an eviction need not happen everywhere. If all fail, the error is that of
-// the last one. An op that no node could serve, or whose context has ended, does not move on, and what only the home can
+// the last one; but if all are joining, nothing can be there, and a read is a miss. An op that no node could serve, or whose context has ended, does not move on, and what only the home can
 // decide, a read for update included, is asked there alone.
 func Failover(p Placement) Route { return &failover{p} }
 
 func (f *failover) Do(ctx context.Context, ops []*Op) {
 	if slices.ContainsFunc(ops, needsHome) {
-		doEach(ctx, filter(ops, needsHome), f.home)
+		f.askHome(ctx, filter(ops, needsHome))
 		ops = without(ops, needsHome)
 	}
+	all := ops
 	try := 0
 	next := func(op *Op) Route { return f.placement.Replicas(op).nth(try) }
 	doEach(ctx, ops, next)
 	askHomeAgain(ctx, filter(ops, f.missedElsewhere), f.home)
 	for try = 1; ; try++ {
 		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
-			return
+			break
 		}
 		doEach(ctx, ops, next)
+	}
+	f.missIfAllJoin(all)
+}
+
+// askHome has the homes serve what only they can.
+func (f *failover) askHome(ctx context.Context, ops []*Op) {
+	var few [16]int
+	doAtHome(ctx, f.placement, ops, few[:0])
+	f.missIfAllJoin(ops)
+}
+
+// missIfAllJoin makes a miss of a read that has failed because every replica is joining. What depends on the item that
+// is there fails: if it was to store something, there is no place for that.
+func (f *failover) missIfAllJoin(ops []*Op) {
+	for _, op := range ops {
+		if hasJoined(op) && isRead(op.Request.Command) && f.placement.Replicas(op).allJoining(op) {
+			settleMiss(op)
+		}
 	}
 }
 
 // missedElsewhere reports whether another replica than the home has answered op with a miss.
 func (f *failover) missedElsewhere(op *Op) bool {
-	return isMiss(op) && f.placement.Replicas(op).Read != 0
+	return isMiss(op) && !f.readsHome(op)
 }
 
-func (f *failover) home(op *Op) Route { return f.placement.Replicas(op).All[0] }
+func (f *failover) home(op *Op) Route {
+	r := f.placement.Replicas(op)
+	return r.All[r.home(op)]
+}
+
+// readsHome reports whether the replica to be read first is the home.
+func (f *failover) readsHome(op *Op) bool {
+	r := f.placement.Replicas(op)
+	return r.Read == r.home(op)
+}
 
 // needsHome reports whether only the home of its key can serve op.
 func needsHome(op *Op) bool { return isReadModifyWrite(op) || op.ForUpdate }
@@ -57,7 +85,7 @@ func (f *failover) Explain(op *Op) Step {
 	s := Step{Route: "failover", Why: Why(f.placement, op)}
 	r := f.placement.Replicas(op)
 	if needsHome(op) {
-		s.Next = []Step{Explain(r.All[0], op)}
+		s.Next = []Step{Explain(f.home(op), op)}
 		return s
 	}
 	s.Next = explainAll(r.InReadingOrder(), op)

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"slices"
 
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
@@ -10,7 +11,7 @@ import (
 // atHome has read-modify-writes take effect in one place.
 type atHome struct{ placement Placement }
 
-// AtHome sends each op to the home of its key and, if that may have changed the item, deletes the key at the other
+// AtHome sends each op to the home of its key, the first of its replicas that is not joining (joining.go), and, if that may have changed the item, deletes the key at the other
 // replicas, all at once; their next read asks the home. It is for commands whose result depends on what is there: add,
 // replace, append, prepend, increment, decrement, compare-and-swap. Done at each replica they would leave different
 // values. If the home fails, its error is the op's and no replica takes its place; if only a clear fails, the error is a
@@ -18,26 +19,54 @@ type atHome struct{ placement Placement }
 func AtHome(p Placement) Route { return &atHome{p} }
 
 func (a *atHome) Do(ctx context.Context, ops []*Op) {
-	doEach(ctx, ops, func(op *Op) Route { return a.placement.Replicas(op).All[0] })
-	a.clear(ctx, ops)
+	var few [16]int
+	a.clear(ctx, ops, doAtHome(ctx, a.placement, ops, few[:0]))
+}
+
+// doAtHome has each op served by its home and appends to homes which replica that was: who is the home may change while
+// the op is under way. A home that turns out to be joining, which is not known before its first connection, leaves it to
+// the next one.
+func doAtHome(ctx context.Context, p Placement, ops []*Op, homes []int) []int {
+	for _, op := range ops {
+		homes = append(homes, p.Replicas(op).home(op))
+	}
+	if len(ops) == 1 {
+		resolve(p.Replicas(ops[0]).All[homes[0]], ops[0]).Do(ctx, ops)
+	} else {
+		b := newBatch()
+		defer b.free()
+		for i, op := range ops {
+			b.add(resolve(p.Replicas(op).All[homes[i]], op), op)
+		}
+		b.do(ctx)
+	}
+	for i, op := range ops {
+		for home := p.Replicas(op).home(op); hasJoined(op) && home != homes[i]; home = p.Replicas(op).home(op) {
+			homes[i] = home
+			resolve(p.Replicas(op).All[home], op).Do(ctx, ops[i:i+1])
+		}
+	}
+	return homes
 }
 
 func (a *atHome) Explain(op *Op) Step {
-	r := a.placement.Replicas(op).All
-	s := Step{Route: "at home", Why: Why(a.placement, op), Next: []Step{Explain(r[0], op)}}
-	if len(r) > 1 {
-		s.Next = append(s.Next, Step{Route: "clear", Why: "if the home has changed the item", Next: explainAll(r[1:], op)})
+	r := a.placement.Replicas(op)
+	home := r.home(op)
+	s := Step{Route: "at home", Why: Why(a.placement, op), Next: []Step{Explain(r.All[home], op)}}
+	if len(r.All) > 1 {
+		others := slices.Concat(r.All[:home], r.All[home+1:])
+		s.Next = append(s.Next, Step{Route: "clear", Why: "if the home has changed the item", Next: explainAll(others, op)})
 	}
 	return s
 }
 
-// clear deletes what the home has changed, or may have changed, at the other replicas.
-func (a *atHome) clear(ctx context.Context, ops []*Op) {
+// clear deletes what the homes have changed, or may have changed, at the other replicas.
+func (a *atHome) clear(ctx context.Context, ops []*Op, homes []int) {
 	w := newWrite()
 	defer w.free()
-	for _, op := range ops {
-		if others := a.placement.Replicas(op).All[1:]; len(others) > 0 && mayHaveChanged(op) {
-			w.addClear(op, others)
+	for i, op := range ops {
+		if r := a.placement.Replicas(op).All; len(r) > 1 && mayHaveChanged(op) {
+			w.addClear(op, r, homes[i])
 		}
 	}
 	w.do(ctx)
@@ -48,9 +77,16 @@ func (a *atHome) clear(ctx context.Context, ops []*Op) {
 	})
 }
 
-// addClear queues a plain delete of op's key for each of replicas.
-func (w *write) addClear(op *Op, replicas []Route) {
-	w.add(op, replicas, clearOf(op))
+// addClear queues a plain delete of op's key for each of replicas but the home.
+func (w *write) addClear(op *Op, replicas []Route, home int) {
+	w.ops = append(w.ops, op)
+	request := clearOf(op)
+	for i, r := range replicas {
+		if i != home {
+			w.send(op, r, request, op.Hash)
+		}
+	}
+	w.ends = append(w.ends, w.used)
 }
 
 // clearOf returns a plain delete of op's key.

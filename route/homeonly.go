@@ -38,7 +38,10 @@ func (h homeOnly) spread(ctx context.Context, ops []*Op) []*Op {
 	return ops
 }
 
-func (h homeOnly) home(op *Op) Route { return h.placement.Replicas(op).All[0] }
+func (h homeOnly) home(op *Op) Route {
+	r := h.placement.Replicas(op)
+	return r.All[r.home(op)]
+}
 
 func (h homeOnly) isSingle(op *Op) bool { return len(h.placement.Replicas(op).All) == 1 }
 

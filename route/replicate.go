@@ -12,12 +12,17 @@ import (
 type allSync struct {
 	placement Placement
 	home      Route // of what only it can decide
+	verifier  *Verifier
 }
 
 // AllSync sends each op to every replica of its key at once, waits for all, and combines their replies as combine.go says.
 // If one of several replicas fails a write, the error is a *WriteError that tells what became of each. What depends on the
 // item that is there is never sent to all: AtHome serves it.
-func AllSync(p Placement) Route { return &allSync{p, AtHome(p)} }
+func AllSync(p Placement) Route { return Verified(p, nil) }
+
+// Verified is AllSync whose whole Sets v looks at afterwards, so that replicas that several processes set at once do not
+// stay different. With a nil v it is AllSync. It goes below Available, which takes from its errors.
+func Verified(p Placement, v *Verifier) Route { return &allSync{p, AtHome(p), v} }
 
 func (a *allSync) Do(ctx context.Context, ops []*Op) {
 	if slices.ContainsFunc(ops, needsHome) {
@@ -35,8 +40,25 @@ func (a *allSync) Do(ctx context.Context, ops []*Op) {
 	for _, op := range ops {
 		w.add(op, a.placement.Replicas(op).All, &op.Request)
 	}
-	w.do(ctx)
+	a.do(ctx, w)
 	w.combine()
+}
+
+// do sends w and leaves its whole Sets for the verifier, if there is one.
+func (a *allSync) do(ctx context.Context, w *write) {
+	if a.verifier == nil {
+		w.do(ctx)
+		return
+	}
+	for _, c := range w.copies[:w.used] {
+		c.WantCAS = verifies(c)
+	}
+	w.do(ctx)
+	w.each(func(op *Op, copies []*Op) {
+		if verifies(op) && len(copies) > 1 {
+			a.verifier.offer(op, a.placement.Replicas(op).All, copies)
+		}
+	})
 }
 
 func (a *allSync) Explain(op *Op) Step {

@@ -12,7 +12,10 @@ type hash struct{ placement Placement }
 // Hash sends each op to the home of its key and to no other replica. Its reply or error is the answer.
 func Hash(p Placement) Selector { return &hash{p} }
 
-func (h *hash) Select(op *Op) Route { return h.placement.Replicas(op).All[0] }
+func (h *hash) Select(op *Op) Route {
+	r := h.placement.Replicas(op)
+	return r.All[r.home(op)]
+}
 
 func (h *hash) Do(ctx context.Context, ops []*Op) { doEach(ctx, ops, h.Select) }
 
