@@ -15,7 +15,10 @@ const firstAnswer = 7 * time.Second
 // start makes the first view and keeps it up to date until ctx ends.
 func (c *Client) start(ctx context.Context) error {
 	begin := c.follow
-	if c.cfg.source == nil {
+	switch {
+	case c.cfg.topology == configured:
+		return c.startConfig(ctx)
+	case c.cfg.source == nil:
 		begin = func(ctx context.Context) error { return c.use(ctx, c.cfg.fixed) }
 	}
 	if err := begin(ctx); err != nil {

@@ -26,6 +26,7 @@ type Client struct {
 	stop       context.CancelFunc
 	wg         sync.WaitGroup // of the goroutines that follow and measure the nodes, and of the nodes that have left
 	background *route.Background
+	configFile *configFile // nil without WithMcrouterConfig
 	loads      loads
 }
 

@@ -26,6 +26,7 @@ type config struct {
 
 	binaryKeys bool
 	log        *slog.Logger
+	mcrouter   string                           // WithMcrouterConfig; "": none
 	build      func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
 	policy     WritePolicy
 	maxTTL     time.Duration // 0: no bound
@@ -40,6 +41,7 @@ const (
 	replicated
 	zoned
 	custom
+	configured // by a file of mcrouter's
 )
 
 func newConfig(opts []Option) (config, error) {
@@ -53,6 +55,9 @@ func newConfig(opts []Option) (config, error) {
 }
 
 func (c *config) validate() error {
+	if c.topology == configured {
+		return c.validateConfigured()
+	}
 	if err := c.findSources(); err != nil {
 		return err
 	}

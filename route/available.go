@@ -24,5 +24,8 @@ func (a *available) Do(ctx context.Context, ops []*Op) {
 }
 
 func (a *available) Explain(op *Op) Step {
+	if isRead(op.Request.Command) {
+		return Explain(a.child, op)
+	}
 	return Step{Route: "available", Why: "one acknowledgement is enough", Next: []Step{Explain(a.child, op)}}
 }
