@@ -75,6 +75,16 @@ func (n *Node) Stats() Stats {
 	return s
 }
 
+// Owed returns Stats.Owed, for who needs it with every request: it takes no lock.
+func (n *Node) Owed() (replies int) {
+	for i := range n.streams {
+		if c := n.streams[i].Load(); c != nil {
+			replies += c.owed.len()
+		}
+	}
+	return replies
+}
+
 // state returns what the next request would meet.
 func (n *Node) state(conns int) (State, error) {
 	if err := n.health.reason(); err != nil {

@@ -127,12 +127,11 @@ func (o *configOptions) failoverPolicy(list []configChild, f *FailoverOptions) e
 	if err != nil {
 		return err
 	}
-	f.MaxTries = int(tries)
-	errors, err := p.int("max_error_tries", 0, 1, math.MaxInt32)
-	if err != nil {
+	if f.Order == nil { // mcrouter's in-order policy counts tries as the others count error tries
+		f.MaxErrors = int(tries)
+	} else if err = p.limitTries(f, int(tries)); err != nil {
 		return err
 	}
-	f.MaxErrors = int(errors)
 	if v := p.get("exclude_errors"); v != nil {
 		excluded, err := failuresOf(v)
 		if err != nil {
@@ -142,6 +141,12 @@ func (o *configOptions) failoverPolicy(list []configChild, f *FailoverOptions) e
 	}
 	p.finish()
 	return nil
+}
+
+func (o *configOptions) limitTries(f *FailoverOptions, tries int) error {
+	errors, err := o.int("max_error_tries", 0, 1, math.MaxInt32)
+	f.MaxTries, f.MaxErrors = tries, int(errors)
+	return err
 }
 
 func (o *configOptions) deterministic(list []configChild, f *FailoverOptions) error {

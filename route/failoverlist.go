@@ -3,6 +3,8 @@ package route
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
@@ -14,8 +16,8 @@ type FailoverOptions struct {
 	On        FailoverOn
 	Order     Order         // which child is next; nil: that of the list
 	MaxTries  int           // children asked at most, the first included; 0: all
-	MaxErrors int           // tries that fail at most, the first included; 0: MaxTries. Those that sent nothing do not count
-	Exclude   Failure       // failures that count neither as a try nor as an error
+	MaxErrors int           // failures after which no more are asked; 0: no bound. A node that is down or has left costs none
+	Exclude   Failure       // other failures that do not count for MaxErrors
 	Limit     *RequestLimit // of moving on; nil: none
 }
 
@@ -28,7 +30,7 @@ type FailoverOn struct {
 }
 
 // ErrFailover means that FailoverOptions make no sense.
-var ErrFailover = errors.New("memcache: failover options: a number is negative")
+var ErrFailover = errors.New("memcache: bad failover options")
 
 // failoverList asks children one after the other.
 type failoverList struct {
@@ -39,53 +41,71 @@ type failoverList struct {
 // FailoverList asks children one after the other, the first of the list first, until a reply is not a failure that
 // options name; a miss is a reply. If no child is left, or no try, or the limit says so, the last failure is the answer.
 // Only the ops of a batch that failed move on.
+//
+// The max_tries of mcrouter's deterministic order and of its least failures is MaxTries; its max_error_tries, and the
+// max_tries of its in-order policy, is MaxErrors.
 func FailoverList(children []Route, options FailoverOptions) (Route, error) {
 	switch {
 	case len(children) == 0:
 		return nil, ErrNoMembers
 	case options.MaxTries < 0 || options.MaxErrors < 0:
-		return nil, ErrFailover
+		return nil, fmt.Errorf("%w: a number is negative", ErrFailover)
 	case len(children) == 1:
 		return children[0], nil
 	}
 	if options.Order == nil {
 		options.Order = InOrder()
 	}
-	return &failoverList{children, options}, checkChildren(children...)
+	if o, ok := options.Order.(sized); ok && o.size() < len(children) {
+		return nil, fmt.Errorf("%w: an order of %d for %d children", ErrFailover, o.size(), len(children))
+	}
+	return &failoverList{slices.Clone(children), options}, checkChildren(children...)
 }
 
 func (f *failoverList) Do(ctx context.Context, ops []*Op) {
 	f.options.Limit.count(len(ops))
 	doEach(ctx, ops, f.first)
-	var walks map[*Op]*walk
-	for try := 0; ; try++ {
-		ops = f.movingOn(ctx, ops, walks)
-		if len(ops) == 0 {
-			return
-		}
-		if walks == nil {
-			walks = f.newWalks(ops)
-		}
-		if ops = filter(ops, func(op *Op) bool { return f.step(op, walks[op]) }); len(ops) == 0 {
+	for _, op := range ops {
+		f.options.Order.learn(0, op.Err)
+	}
+	ops = filter(ops, func(op *Op) bool { return f.mayMoveOn(ctx, op) })
+	if len(ops) == 0 {
+		return
+	}
+	for walks := f.newWalks(ops); ; {
+		if ops = f.move(ctx, ops, walks); len(ops) == 0 {
 			return
 		}
 		doEach(ctx, ops, func(op *Op) Route { return f.children[walks[op].at] })
+		for _, op := range ops {
+			f.options.Order.learn(walks[op].at, op.Err)
+		}
 	}
 }
 
 func (f *failoverList) first(*Op) Route { return f.children[0] }
 
-// movingOn returns the ops that have failed so that another child may be asked, and has the order learn what came of all.
-func (f *failoverList) movingOn(ctx context.Context, ops []*Op, walks map[*Op]*walk) []*Op {
-	return filter(ops, func(op *Op) bool {
-		at := 0
-		if w := walks[op]; w != nil {
-			at = w.at
+// move moves on those of ops that have failed and have a child left, and returns them.
+func (f *failoverList) move(ctx context.Context, ops []*Op, walks map[*Op]*walk) (moved []*Op) {
+	for _, op := range ops {
+		if f.mayMoveOn(ctx, op) && f.step(op, walks[op]) {
+			moved = append(moved, op)
 		}
-		failed := op.Err != nil && FailureOf(op.Err)&f.errorsOf(op) != 0
-		f.options.Order.learn(at, failed)
-		return failed && ctx.Err() == nil && mayMoveOn(op)
-	})
+	}
+	return moved
+}
+
+// mayMoveOn reports whether op has failed so that another child may be asked. A read-modify-write that the node may have
+// done, or may do yet, has not.
+func (f *failoverList) mayMoveOn(ctx context.Context, op *Op) bool {
+	switch {
+	case op.Err == nil || ctx.Err() != nil || FailureOf(op.Err)&f.errorsOf(op) == 0:
+		return false
+	case isReadModifyWrite(op):
+		failed, ok := op.Err.(*pool.Error)
+		return ok && failed.Outcome != pool.Ambiguous
+	}
+	return true
 }
 
 // errorsOf returns the failures after which op moves on.
@@ -108,15 +128,6 @@ func (f *failoverList) errorsOf(op *Op) Failure {
 		return FailNode
 	}
 	return *set
-}
-
-// mayMoveOn is false for a read-modify-write that the node may have done, or may do yet.
-func mayMoveOn(op *Op) bool {
-	if !isReadModifyWrite(op) {
-		return true
-	}
-	failed, ok := op.Err.(*pool.Error)
-	return ok && failed.Outcome != pool.Ambiguous
 }
 
 // walk is how far one op has come.
@@ -142,29 +153,25 @@ func (f *failoverList) newWalks(ops []*Op) map[*Op]*walk {
 
 // step moves op, which has failed, on to its next child. False means that it stays as it is.
 func (f *failoverList) step(op *Op, w *walk) bool {
-	kind := FailureOf(op.Err)
-	if kind&f.options.Exclude == 0 {
-		w.tries++
-		if kind&failUnsent == 0 {
-			w.errors++
-		}
+	o, kind := &f.options, FailureOf(op.Err)
+	costly := kind&failUnsent == 0
+	w.tries++
+	if costly && kind&o.Exclude == 0 {
+		w.errors++
 	}
-	o := &f.options
 	if o.MaxTries > 0 && w.tries >= o.MaxTries || o.MaxErrors > 0 && w.errors >= o.MaxErrors {
 		return false
 	}
-	if kind&failUnsent == 0 && !o.Limit.take() {
+	next, ok := o.Order.next(op, w.asked)
+	if !ok || costly && !o.Limit.take() {
 		return false
 	}
-	next, ok := o.Order.next(op, w.asked)
-	if ok {
-		w.at, w.asked[next] = next, true
-	}
-	return ok
+	w.at, w.asked[next] = next, true
+	return true
 }
 
-// failUnsent are failures that cost the node nothing: it is known to be down, or could not be connected to.
-const failUnsent = FailDown | FailConnect | FailConnectTimeout
+// failUnsent are failures that cost the node nothing: it is known to be down, could not be connected to, or has left.
+const failUnsent = FailDown | FailConnect | FailConnectTimeout | FailClosed
 
 func (f *failoverList) Explain(op *Op) Step {
 	s := Step{Route: "failover", Why: f.options.Order.String(), Next: []Step{Explain(f.children[0], op)}}

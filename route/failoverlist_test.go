@@ -268,7 +268,7 @@ func TestFailoverListExclude(t *testing.T) {
 	_, routes := children("T TA F:c")
 	op := get("k")
 	both := FailNode | FailClient
-	do(failoverOf(t, routes, FailoverOptions{MaxTries: 2, Exclude: *on("client_error"), On: FailoverOn{Get: &both}}), op)
+	do(failoverOf(t, routes, FailoverOptions{MaxErrors: 2, Exclude: *on("client_error"), On: FailoverOn{Get: &both}}), op)
 	require.Equal(t, "c", said(op))
 }
 
@@ -502,7 +502,7 @@ func TestLoadBalancer(t *testing.T) {
 			do(tree, get("slow"))
 			close(done)
 		}()
-		require.Eventually(t, func() bool { return l.busy[0].Load() == 1 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return l.children[0].busy.Load() == 1 }, 10*time.Second, time.Millisecond)
 		for _, k := range keys(20) {
 			do(tree, get(k))
 		}
@@ -511,8 +511,8 @@ func TestLoadBalancer(t *testing.T) {
 		close(slow.open)
 		<-done
 		do(tree, gets(keys(30)...)...)
-		for i := range l.busy {
-			require.Zero(t, l.busy[i].Load())
+		for i := range l.children {
+			require.Zero(t, l.children[i].busy.Load())
 		}
 	}
 	_, err := LoadBalancer(nil, TwoChoices)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 )
 
@@ -26,7 +27,8 @@ type missFailover struct {
 // as do reads that take a lease or whose CAS is to be used.
 //
 // With Refill, a value found at a later child is added at the earlier ones that missed, with its flags and the time that
-// is left, in the background; never after a failure, and never over a newer value.
+// is left, in the background; never after a failure, and never over a newer value. What a read with a touch finds is
+// not added; nor, unless there is a RefillTTL, is what comes from a node that cannot tell the time left.
 func MissFailover(children []Route, options MissFailoverOptions) (Route, error) {
 	switch {
 	case len(children) == 0:
@@ -37,7 +39,7 @@ func MissFailover(children []Route, options MissFailoverOptions) (Route, error) 
 	if _, err := protocol.Exptime(options.RefillTTL, time.Now()); err != nil {
 		return nil, err
 	}
-	return &missFailover{children, options}, checkChildren(children...)
+	return &missFailover{slices.Clone(children), options}, checkChildren(children...)
 }
 
 func (m *missFailover) Do(ctx context.Context, ops []*Op) {
@@ -46,42 +48,69 @@ func (m *missFailover) Do(ctx context.Context, ops []*Op) {
 	if len(ops) == 0 {
 		return
 	}
-	missed := make([][]*Op, len(m.children)) // by child
-	best := make(map[*Op]answer)
+	missed := make([]map[*Op]bool, 0, len(m.children)) // by child; kept for a refill
+	best := make(map[*Op]answer)                       // kept for BestOnError
 	for i := 1; i < len(m.children) && len(ops) > 0; i++ {
-		missed[i-1] = slices.Clone(filter(ops, isMiss))
-		for _, op := range ops {
-			best[op] = best[op].orLater(op)
+		if m.options.Refill != nil {
+			missed = append(missed, missesOf(ops))
 		}
-		m.ask(ctx, ops, i, missed[:i])
+		if m.options.BestOnError {
+			noteBest(best, ops)
+		}
+		m.ask(ctx, ops, i, missed)
 		ops = filter(ops, func(op *Op) bool { return !isHit(op) && ctx.Err() == nil })
 	}
 	if m.options.BestOnError {
+		noteBest(best, ops)
 		for _, op := range ops {
-			best[op].orLater(op).give(op)
+			best[op].give(op)
 		}
 	}
 }
 
 // ask asks child i. missed are the ops that each child before it has missed.
-func (m *missFailover) ask(ctx context.Context, ops []*Op, i int, missed [][]*Op) {
+func (m *missFailover) ask(ctx context.Context, ops []*Op, i int, missed []map[*Op]bool) {
 	child := func(*Op) Route { return m.children[i] }
-	if m.options.Refill == nil || ops[0].Request.Command == protocol.Delete {
+	if m.options.Refill == nil {
 		doEach(ctx, ops, child)
 		return
 	}
-	adds := readToRefill(ctx, ops, child, m.options.RefillTTL)
-	for earlier, list := range missed {
-		var refills []*Op
+	if others := without(ops, isRefilled); len(others) > 0 {
+		doEach(ctx, others, child)
+	}
+	if reads := filter(ops, isRefilled); len(reads) > 0 {
+		m.refill(ctx, reads, readToRefill(ctx, reads, child, m.options.RefillTTL), missed)
+	}
+}
+
+// refill sends adds, one for each of ops or nil, to the children that have missed the op.
+func (m *missFailover) refill(ctx context.Context, ops, adds []*Op, missed []map[*Op]bool) {
+	for earlier, misses := range missed {
+		var list []*Op
 		for k, op := range ops {
-			if adds[k] != nil && slices.Contains(list, op) {
-				refills = append(refills, adds[k])
+			if adds[k] != nil && misses[op] {
+				list = append(list, adds[k])
 			}
 		}
-		if len(refills) > 0 {
-			m.options.Refill.Do(ctx, m.children[earlier], refills)
+		if len(list) > 0 {
+			m.options.Refill.Do(ctx, m.children[earlier], list)
 		}
 	}
+}
+
+// isRefilled reports whether what op finds may be added elsewhere: it is a read and does nothing but read.
+func isRefilled(op *Op) bool {
+	return op.Request.Command == protocol.Get && op.Request.Meta&takingFlags == 0
+}
+
+func missesOf(ops []*Op) map[*Op]bool {
+	misses := make(map[*Op]bool)
+	for _, op := range ops {
+		if isMiss(op) {
+			misses[op] = true
+		}
+	}
+	return misses
 }
 
 // goesOn reports whether an op without a hit is asked at the next child.
@@ -95,25 +124,26 @@ func goesOn(op *Op) bool {
 	return false
 }
 
-// answer is what a child said of an op.
+// answer is what a child said of an op, without a value: it is no hit.
 type answer struct {
-	known bool
 	reply protocol.Reply
+	node  *pool.Node
 	err   error
 }
 
-// orLater returns what counts more: a, or what op's last child said. A miss counts more than a failure, of equals the
+// noteBest keeps for each op what counts most of what its children have said: a miss more than a failure, of equals the
 // later one.
-func (a answer) orLater(op *Op) answer {
-	if a.known && a.err == nil && op.Err != nil {
-		return a
+func noteBest(best map[*Op]answer, ops []*Op) {
+	for _, op := range ops {
+		if b, ok := best[op]; !ok || b.err != nil || op.Err == nil {
+			best[op] = answer{op.Reply, op.Node, op.Err}
+		}
 	}
-	return answer{true, op.Reply, op.Err}
 }
 
 func (a answer) give(op *Op) {
 	op.Settle(nil, a.err)
-	op.Reply = a.reply
+	op.Reply, op.Node = a.reply, a.node
 }
 
 func (m *missFailover) Explain(op *Op) Step {

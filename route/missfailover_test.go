@@ -174,3 +174,39 @@ func TestFailoverListOnRealNodes(t *testing.T) {
 	require.Equal(t, "v", string(op.Value))
 	require.Equal(t, routes[2], Route(op.Node))
 }
+
+// Only plain reads are refilled: what else is in their batch is done as it was asked for.
+func TestMissFailoverRefillLeavesOthersAlone(t *testing.T) {
+	servers, nodes, routes := realNodes(t, 2)
+	read, remove, touch := get("read"), asks(protocol.Delete, "remove"), asks(protocol.GetAndTouch, "touch")
+	remove.Request.Value, touch.Request.Value = nil, nil
+	touch.Request.Meta, touch.Request.Exptime = readFlags, 1000
+	for _, batch := range [][]*Op{{read, remove, touch}, {remove, touch, read}} {
+		do(nodes[1], store(protocol.Set, "read", "v"), store(protocol.Set, "remove", "v"), store(protocol.Set, "touch", "v"))
+		do(nodes[0], asks(protocol.Delete, "read"))
+		b := NewBackground(10)
+		do(missFailoverOf(t, routes, MissFailoverOptions{Refill: b}), batch...)
+		b.Close()
+		require.Equal(t, "v", said(read))
+		require.Equal(t, "ok", said(remove))
+		require.Equal(t, "v", said(touch))
+		require.Equal(t, 1, servers[0].Stats().CurrItems, "what was read, alone")
+		require.Equal(t, 2, servers[1].Stats().CurrItems, "what was to be deleted is gone")
+		left := get("touch")
+		left.Request.Meta |= protocol.ReturnTTL
+		do(nodes[1], left)
+		require.InDelta(t, 1000, left.Reply.TTL, 2)
+	}
+}
+
+// The answer that counts is whole: it names the node that gave it.
+func TestMissFailoverBestNamesItsNode(t *testing.T) {
+	servers, nodes, routes := realNodes(t, 3)
+	servers[0].Kill()
+	servers[2].Kill()
+	op := get("k")
+	do(missFailoverOf(t, routes, MissFailoverOptions{BestOnError: true}), op)
+	require.NoError(t, op.Err)
+	require.Equal(t, protocol.Miss, op.Reply.Status)
+	require.Same(t, nodes[1], op.Node)
+}

@@ -10,10 +10,13 @@ import (
 type Order interface {
 	// next returns the child to ask next of those that were not asked; false if there is none. It changes nothing.
 	next(op *Op, asked []bool) (int, bool)
-	// learn notes whether a child failed.
-	learn(child int, failed bool)
+	// learn notes what came of an op at a child; nil is a reply.
+	learn(child int, err error)
 	String() string
 }
+
+// sized is an order that was made for a number of children, and never asks one beyond it.
+type sized interface{ size() int }
 
 type inOrder struct{}
 
@@ -25,14 +28,15 @@ func (inOrder) next(_ *Op, asked []bool) (int, bool) {
 	return i, i >= 0
 }
 
-func (inOrder) learn(int, bool) {}
-func (inOrder) String() string  { return "in order" }
+func (inOrder) learn(int, error) {}
+func (inOrder) String() string   { return "in order" }
 
 // leastFailures counts each child's failures in a row.
 type leastFailures struct{ inARow []atomic.Int64 }
 
 // LeastFailures asks, after the first of children, the one that has failed least often in a row; of equals the first in
-// the list. It is for one FailoverList with that many children.
+// the list. What is the request's fault, or the caller's, does not count. It is for one FailoverList with that many
+// children.
 func LeastFailures(children int) Order { return &leastFailures{make([]atomic.Int64, max(children, 0))} }
 
 func (l *leastFailures) next(_ *Op, asked []bool) (int, bool) {
@@ -45,18 +49,16 @@ func (l *leastFailures) next(_ *Op, asked []bool) (int, bool) {
 	return best, best >= 0
 }
 
-func (l *leastFailures) learn(child int, failed bool) {
-	if child >= len(l.inARow) {
-		return
-	}
+func (l *leastFailures) learn(child int, err error) {
 	switch counter := &l.inARow[child]; {
-	case failed:
+	case err != nil && isNodeFault(err):
 		counter.Add(1)
-	case counter.Load() != 0: // a store for each success would have all processors fight for it
+	case err == nil && counter.Load() != 0: // a store for each success would have all processors fight for it
 		counter.Store(0)
 	}
 }
 
+func (l *leastFailures) size() int      { return len(l.inARow) }
 func (l *leastFailures) String() string { return "least failures in a row" }
 
 // deterministic draws children by the hash of the key and a salt.
@@ -85,8 +87,8 @@ func (d *deterministic) next(op *Op, asked []bool) (int, bool) {
 	return 0, false
 }
 
-func (*deterministic) learn(int, bool) {}
-func (*deterministic) String() string  { return "an order of the key's own" }
+func (*deterministic) learn(int, error) {}
+func (*deterministic) String() string   { return "an order of the key's own" }
 
 // keyOrder asks children as a function orders them.
 type keyOrder struct {
@@ -108,8 +110,8 @@ func (k *keyOrder) next(op *Op, asked []bool) (int, bool) {
 	return 0, false
 }
 
-func (*keyOrder) learn(int, bool) {}
-func (*keyOrder) String() string  { return "an order of the key's own" }
+func (*keyOrder) learn(int, error) {}
+func (*keyOrder) String() string   { return "an order of the key's own" }
 
 // rendezvous scores the children by name.
 type rendezvous struct{ seeds []uint64 }
@@ -134,5 +136,6 @@ func (r *rendezvous) next(op *Op, asked []bool) (int, bool) {
 	return best, best >= 0
 }
 
-func (*rendezvous) learn(int, bool) {}
-func (*rendezvous) String() string  { return "by rendezvous for the key" }
+func (*rendezvous) learn(int, error) {}
+func (r *rendezvous) size() int      { return len(r.seeds) }
+func (*rendezvous) String() string   { return "by rendezvous for the key" }

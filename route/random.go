@@ -3,6 +3,7 @@ package route
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 )
 
 // random picks children by chance.
@@ -17,7 +18,7 @@ func Random(children []Route) (Selector, error) {
 	if len(children) == 0 {
 		return nil, ErrNoMembers
 	}
-	return &random{children, rand.IntN}, checkChildren(children...)
+	return &random{slices.Clone(children), rand.IntN}, checkChildren(children...)
 }
 
 func (r *random) Select(*Op) Route { return r.children[r.pick(len(r.children))] }

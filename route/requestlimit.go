@@ -18,12 +18,17 @@ type RequestLimit struct {
 // ErrRequestLimit means that a rate is not between 0 and 1, or a burst is below 1.
 var ErrRequestLimit = errors.New("memcache: a limit by requests needs a rate between 0 and 1 and a burst of at least 1")
 
-// NewRequestLimit returns a full bucket: rate tokens come with each request, and up to burst are kept.
+// NewRequestLimit returns a full bucket: rate tokens come with each request, and up to burst are kept. With a rate of 0
+// there is never a token.
 func NewRequestLimit(rate, burst float64) (*RequestLimit, error) {
 	if !isFraction(rate) || !(burst >= 1) || math.IsInf(burst, 0) {
 		return nil, ErrRequestLimit
 	}
-	return &RequestLimit{rate: rate, burst: burst, tokens: burst}, nil
+	l := &RequestLimit{rate: rate, burst: burst}
+	if rate > 0 {
+		l.tokens = burst
+	}
+	return l, nil
 }
 
 // count adds what n requests bring. A nil limit is none.
