@@ -1,6 +1,11 @@
 package memcache
 
-import "github.com/nohop/memcache/route"
+import (
+	"fmt"
+	"slices"
+
+	"github.com/nohop/memcache/route"
+)
 
 // Nodes are what a tree of routes is built over.
 type Nodes struct {
@@ -8,6 +13,20 @@ type Nodes struct {
 	Local      string            // the name of the local node (WithLocal), "" if there is none
 	LocalZone  string            // the zone that is local, "" if there is none
 	Background *route.Background // for routes that leave work behind; it ends with the client
+}
+
+// Routes returns the routes of the nodes of these names, in this order, for trees in which the order matters. The error
+// names one that is not there.
+func (n Nodes) Routes(names ...string) ([]route.Route, error) {
+	routes := make([]route.Route, len(names))
+	for i, name := range names {
+		at := slices.IndexFunc(n.Members, func(m route.Member) bool { return m.Name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("memcache: there is no node %q", name)
+		}
+		routes[i] = n.Members[at].Route
+	}
+	return routes, nil
 }
 
 // WithRoute has build make the tree of routes, instead of WithReplicated, WithSharded, WithZone, WithZoned and WithRule: any

@@ -17,7 +17,16 @@
 //     the local node and fail over along the key's own order; writes reach all nodes at once.
 //   - Zoned (WithZone, WithZoned): every zone holds every key once. Reads ask the own zone first; writes reach all zones.
 //
-// A lookup rule (WithRule) overrides placement for one key.
+// A lookup rule (WithRule) overrides placement for one key. All three are the same short tree over package route's handles,
+// and differ in the placement p alone:
+//
+//	by operation
+//	  get                        Failover(p)
+//	  set, delete, touch         Available(AllSync(p))
+//	  add, incr, cas and the like  Available(AtHome(p))
+//	  get-and-touch              GetAndTouch(AllSync(p), Failover(p))
+//
+// Explain prints it for a key. WithRoute takes any other tree, and WithMcrouterConfig a configuration file of mcrouter's.
 //
 // # Nodes that come and go
 //

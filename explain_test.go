@@ -8,6 +8,7 @@ import (
 
 	memcache "github.com/nohop/memcache"
 	"github.com/nohop/memcache/memcachetest"
+	"github.com/nohop/memcache/placement"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
 	"github.com/stretchr/testify/require"
@@ -164,4 +165,81 @@ func ExampleWithRoute() {
 	// hello <nil>
 	// <nil>
 	// 42 <nil>
+}
+
+// The presets are one short tree, as the package's documentation shows it; only their placement differs.
+func TestPresetsAreOneTree(t *testing.T) {
+	for name, opts := range map[string][]memcache.Option{
+		"sharded":    {memcache.WithServers("10.0.0.1", "10.0.0.2")},
+		"replicated": {memcache.WithServers("10.0.0.1", "10.0.0.2"), memcache.WithReplicated()},
+		"zoned":      {memcache.WithZone("a", "10.0.0.1"), memcache.WithZone("b", "10.0.0.2")},
+	} {
+		c, err := memcache.New(opts...)
+		require.NoError(t, err)
+		defer c.Close()
+		e, err := c.Explain("k")
+		require.NoError(t, err)
+		for _, row := range []struct {
+			step route.Step
+			want []string
+		}{
+			{e.Read, []string{"by operation", "failover"}},
+			{e.Write, []string{"by operation", "available", "all-sync"}},
+			{e.Modify, []string{"by operation", "available", "at home"}},
+		} {
+			step := row.step
+			for i, want := range row.want {
+				if i > 0 {
+					require.Len(t, step.Next, 1)
+					step = step.Next[0]
+				}
+				require.Equal(t, want, step.Route, name)
+			}
+		}
+	}
+}
+
+// Keys live where a PHP application with libmemcached's weighted ketama puts them.
+func ExampleWithRoute_ketama() {
+	a, b := memcachetest.NewServer(), memcachetest.NewServer()
+	defer a.Close()
+	defer b.Close()
+	names := []string{a.Addr(), b.Addr()} // as the others list them
+	var servers []placement.Server
+	for i, name := range names {
+		server, err := placement.ParseServer(name)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		server.Weight = i + 1
+		servers = append(servers, server)
+	}
+	ketama, err := placement.Ketama(servers, placement.MD5)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := memcache.New(memcache.WithServers(names...), memcache.WithRoute(func(n memcache.Nodes) (route.Route, error) {
+		routes, err := n.Routes(names...)
+		if err != nil {
+			return nil, err
+		}
+		homes, err := route.Positions(routes, 1, ketama)
+		if err != nil {
+			return nil, err
+		}
+		return route.Hash(homes), nil
+	}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	fmt.Println(client.Set(context.Background(), &memcache.Item{Key: "greeting", Value: []byte("hello")}))
+	home := []*memcachetest.Server{a, b}[ketama("greeting")]
+	fmt.Println(home.Stats().CurrItems)
+	// Output:
+	// <nil>
+	// 1
 }

@@ -1,23 +1,62 @@
 // Package route answers: which nodes serve this request, in what order, and what do their replies mean together?
 //
 // A Route is one method over a batch of ops; a single get is a batch of one. *pool.Node is the route at the end of every
-// tree. The others are small values that hold their children:
+// tree. The others are small values that hold their children; a tree of them is what the client runs (Explain prints it).
 //
-//   - a Placement says which routes hold a key, home first: Fixed for a list, Slots for rendezvous hashing, Zones for one
-//     home in each zone, Rules to override another placement for single keys;
-//   - Hash sends an op to its key's home, ByOperation by its command;
-//   - Failover reads one replica after the other until one answers;
-//   - AllSync writes all replicas at once and combines their replies (combine.go);
-//   - Verified is AllSync that looks afterwards whether two processes have set a key at once, and removes what is left of
-//     that (verify.go);
-//   - AtHome has read-modify-writes take effect at the home and then clears the other replicas.
+// # Who holds a key
 //
-// A replica that is joining or leaving is written to by deletes and read by nobody; the home of a key is the first of its
-// replicas that is not (joining.go).
+// A Placement says which routes hold a key, home first: Fixed for a list, Slots for rendezvous hashing, Zones for one home
+// in each zone, Positions for the functions of package placement, which other clients and proxies place keys by, Rules to
+// override another placement for single keys. What depends on the item that is there (add, append, increment,
+// compare-and-swap and so on: OperationOf) takes effect at the home alone, whatever the route: AtHome does it and then
+// clears the other replicas. A replica that is joining or leaving is written to by deletes and read by nobody; the home of
+// a key is the first of its replicas that is not (joining.go).
+//
+// # The routes
+//
+//   - to one child: Hash, HostID, Random, LoadBalancer, Latest;
+//   - chosen by what the request is: ByOperation, ByGroup, ByPrefix, ByRoutingPrefix, ByShard, ByKeyPart;
+//   - one after the other: Failover along a placement, FailoverList along a list with its own errors, order and limits,
+//     FailoverWithExptime, MissFailover, ZoneFailover, AskHome; Hedged asks a second one when the first is slow;
+//   - to all: AllSync waits for all, AllMajority for most, AllFastest for the first good one, AllInitial for the first in
+//     the list, AllAsync for none. What replies mean together is one table (combine.go). Available takes a partial write
+//     for a success; Verified looks afterwards whether two processes have set a key at once (verify.go);
+//   - between tiers: WarmUp, SlowWarmUp, Migrate, Staging, L1L2, L1L2SizeSplit, Shadow;
+//   - changing requests: ModifyKey, ModifyExptime, KeySplit, GetAndTouch;
+//   - limits and ends: RateLimit, OutstandingLimit, Null, Error, Logging, Latency.
+//
+// ParseConfig builds such a tree from a configuration of mcrouter's.
+//
+// # How they work
 //
 // Where several children work at once, they go through one helper (fanout.go): it starts all nodes first and only
-// then waits, so that nodes need no goroutine unless each gets many ops.
+// then waits, so that nodes need no goroutine unless each gets many ops. A route that waits for only some of them leaves
+// the rest to a Background, on copies. Routes that move on from failures sort them into kinds (FailureOf).
 //
 // Routes are immutable and safe for concurrent use. A change of nodes builds a new tree; requests under way finish on the
 // old one.
+//
+// # What mcrouter has and this has not
+//
+//	AsynclogRoute             failed deletes are kept by the nodes' journals and repaired, without a spool on disk
+//	BigValueRoute             it cuts values into chunks that other clients cannot read; raise the servers' -I instead
+//	BlackholeRoute            its field policies are of Facebook's services; NullRoute swallows what a selector sends it
+//	BucketizationRoute        its key spaces are of Facebook's services
+//	CarbonLookasideRoute      it caches replies of Facebook's RPC
+//	CarbonRouter              it routes Facebook's RPC
+//	DistributionRoute         it replicates through Facebook's log service
+//	EagerShardSelection       its maps come from Facebook's shard service; in Go, see ByShard
+//	EagerShardSelectionRoute  its maps come from Facebook's shard service; in Go, see ByShard
+//	HashStopAllowListRoute    the hash stop is honoured in all keys
+//	KeyParseRoute             in Go, see ByKeyPart
+//	McBucketRoute             its key spaces are of Facebook's services
+//	McExtraRoute              it is of Facebook's services
+//	OriginalClientHashRoute   there are no clients behind this process: it is the client
+//	SRRoute                   it asks Facebook's service discovery
+//	ShardSelectionRoute       its maps come from Facebook's shard service; in Go, see ByShard
+//	ShardSplitRoute           it changes shard numbers as Facebook's shard service does; in Go, see KeySplit and ByShard
+//	SlowWarmUpRoute           in mcrouter it is the option "slow_warmup" of PoolRoute, and so it is here
+//
+// Leases of the meta protocol (the client's GetOrLoad) stand for its lease-get and lease-set, and a meta get that tells the
+// time left for its metaget.
 package route

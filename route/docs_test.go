@@ -37,12 +37,13 @@ func TestMcrouterPageNamesTests(t *testing.T) {
 
 // The page speaks of every handle and option that the loader knows, and gives the loader's reasons.
 func TestMcrouterPageIsComplete(t *testing.T) {
-	page := readFile(t, mcrouterPage)
+	page, doc := readFile(t, mcrouterPage), readFile(t, "doc.go")
 	for kind := range handleTable {
 		require.True(t, strings.Contains(page, kind), kind)
 	}
 	for kind, why := range unsupported {
 		require.True(t, strings.Contains(page, "| "+kind+" | "+why+" |"), kind)
+		require.True(t, strings.Contains(doc, kind) && strings.Contains(doc, why), kind)
 	}
 	for option, why := range meaningless {
 		require.True(t, strings.Contains(page, "| `"+option+"` | "+why+" |"), option)
