@@ -31,7 +31,8 @@ func (n Nodes) Routes(names ...string) ([]route.Route, error) {
 
 // WithRoute has build make the tree of routes, instead of WithReplicated, WithSharded, WithZone, WithZoned and WithRule: any
 // composition of package route's. It is called with the first nodes, and again whenever the nodes or which of them is
-// local change. An error with the first nodes is New's, if it waits for them; later ones leave the last tree in place.
+// local change. Whether a partial write is a success is up to the tree too: see route.Available. An error with the first
+// nodes is New's, if it waits for them; later ones leave the last tree in place.
 func WithRoute(build func(Nodes) (route.Route, error)) Option {
 	return func(c *config) error {
 		if build == nil {
