@@ -95,6 +95,7 @@ func TestCloseUnderLoad(t *testing.T) {
 	withEachKind(t, 3, func(t *testing.T, servers cluster) {
 		for range 5 {
 			c := replicated(t, servers, 0)
+			eventually(t, func() error { return c.Ping(t.Context()) }) // a busy machine may be too slow for the first dial
 			started, errs := make(chan struct{}, 1000), make(chan error, 16)
 			var wg sync.WaitGroup
 			for i := range 16 {
@@ -121,7 +122,11 @@ func TestCloseUnderLoad(t *testing.T) {
 				})
 			}
 			for range 200 {
-				<-started
+				select {
+				case <-started:
+				case err := <-errs:
+					t.Fatal("before Close: ", err)
+				}
 			}
 			for range 3 {
 				wg.Go(func() { c.Close() })
