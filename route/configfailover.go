@@ -1,322 +1,312 @@
 package route
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/nohop/memcache/placement"
 	"github.com/nohop/memcache/route/internal/mcjson"
 )
 
-func failoverHandle(o *configOptions) (Route, error) {
-	list, err := o.children("children")
-	if err != nil {
-		return nil, err
-	}
-	r, err := o.failover(list)
-	if err != nil {
-		return nil, err
-	}
-	return o.loader.reads(list, r)
+// buildFailover is "FailoverRoute|Pool|A".
+func buildFailover(o *configOptions) (Route, error) {
+	return o.failover(o.children("children"))
 }
 
-// failover builds a failover over list with the options of the handle.
-func (o *configOptions) failover(list []configChild) (Route, error) {
-	options, err := o.failoverOptions(list)
-	if err != nil {
-		return nil, err
+// failover builds a failover over children, with the options that all handles of the family share.
+func (o *configOptions) failover(children []*handle) (Route, error) {
+	options := o.failoverOptions(len(children))
+	switch {
+	case o.err != nil:
+		return nil, nil
+	case len(children) == 0:
+		return o.withoutChildren(), nil
 	}
-	return FailoverList(routesOf(list), options)
+	made, err := FailoverList(routesOf(children), options)
+	return o.over(children, made), err
 }
 
-func (o *configOptions) failoverOptions(list []configChild) (f FailoverOptions, err error) {
-	if f.On, err = o.failoverErrors(); err != nil {
-		return f, err
+func (o *configOptions) failoverOptions(children int) (f FailoverOptions) {
+	f.On = o.failoverErrors()
+	f.Limit = o.failoverLimit()
+	if v := o.ofKind("enable_lease_pairing", o.get("enable_lease_pairing"), mcjson.Bool); v != nil && v.Bool {
+		if o.givenName() == "" {
+			o.fail(v, "%q needs a name", "enable_lease_pairing")
+		}
+		o.warn(v, "%q has no effect here: %s", "enable_lease_pairing", whyIgnored(o.kind, "enable_lease_pairing"))
 	}
-	if f.Limit, err = o.failoverLimit(); err != nil {
-		return f, err
+	if policy := o.object("failover_policy"); policy != nil {
+		policy.failoverPolicy(&f, o, children)
+		o.done(policy)
 	}
-	return f, o.failoverPolicy(list, &f)
+	return f
 }
 
-// failoverErrors reads a list of errors, or lists by group.
-func (o *configOptions) failoverErrors() (on FailoverOn, err error) {
+// failoverErrors reads "failover_errors": a list of errors, or one each for gets, updates and deletes.
+func (o *configOptions) failoverErrors() (on FailoverOn) {
 	v := o.get("failover_errors")
 	switch {
 	case v == nil:
-		return on, nil
 	case v.Kind == mcjson.Array:
-		all, err := failuresOf(v)
-		return FailoverOn{Get: all, Update: all, Delete: all}, err
+		all := o.errorNames(v)
+		on = FailoverOn{Get: &all, Update: &all, Delete: &all}
+	case v.Kind == mcjson.Object:
+		classes := o.within("failover_errors", v)
+		on = FailoverOn{Get: classes.errorsOf("gets"), Update: classes.errorsOf("updates"), Delete: classes.errorsOf("deletes")}
+		o.done(classes)
+	default:
+		o.fail(v, `"failover_errors" is %s, want array or object`, v.Kind)
 	}
-	groups, err := o.sub("failover_errors")
-	if err != nil {
-		return on, err
-	}
-	for name, set := range map[string]**Failure{"gets": &on.Get, "updates": &on.Update, "deletes": &on.Delete} {
-		if list := groups.get(name); list != nil {
-			if *set, err = failuresOf(list); err != nil {
-				return on, err
-			}
-		}
-	}
-	groups.finish()
-	return on, nil
+	return on
 }
 
-func failuresOf(v *mcjson.Value) (*Failure, error) {
-	names, err := stringsOf(v, "failover_errors")
-	if err != nil {
-		return nil, err
+// errorsOf reads the errors of one class; nil if it is not given.
+func (o *configOptions) errorsOf(class string) *Failure {
+	v := o.ofKind(class, o.get(class), mcjson.Array)
+	if v == nil {
+		return nil
 	}
-	var all Failure
-	for i, name := range names {
-		f, err := ParseFailure(name)
-		if err != nil {
-			return nil, v.Items[i].Errorf("there is no error %q", name)
+	f := o.errorNames(v)
+	return &f
+}
+
+// errorNames reads a list of mcrouter's names of errors.
+func (o *configOptions) errorNames(v *mcjson.Value) (all Failure) {
+	for _, name := range v.Items {
+		if name.Kind != mcjson.String {
+			o.fail(name, "an error is %s, want its name", name.Kind)
+			return 0
+		}
+		f, err := ParseFailure(name.Str)
+		o.failWith(name, err)
+		if f == 0 {
+			o.warn(name, "error %q does not happen here", name.Str)
 		}
 		all |= f
 	}
-	return &all, nil
+	return all
 }
 
-func (o *configOptions) failoverLimit() (*RequestLimit, error) {
-	limit, err := o.sub("failover_limit")
-	if err != nil || limit == nil {
-		return nil, err
+func (o *configOptions) failoverLimit() *RequestLimit {
+	limit := o.object("failover_limit")
+	if limit == nil {
+		return nil
 	}
-	if _, err := limit.require("rate"); err != nil {
-		return nil, err
-	}
-	rate, err := limit.float("rate", 0, 0, 1)
-	if err != nil {
-		return nil, err
-	}
-	burst, err := limit.float("burst", 1000, 1, 1e12)
-	if err != nil {
-		return nil, err
-	}
-	limit.finish()
-	return NewRequestLimit(rate, burst)
+	limit.need("rate")
+	l, err := NewRequestLimit(limit.number("rate", 0), limit.number("burst", 1000))
+	limit.failWith(limit.at, err)
+	o.done(limit)
+	return l
 }
 
-func (o *configOptions) failoverPolicy(list []configChild, f *FailoverOptions) error {
-	p, err := o.sub("failover_policy")
-	if err != nil || p == nil {
-		return err
+// failoverPolicy reads "failover_policy".
+func (o *configOptions) failoverPolicy(f *FailoverOptions, of *configOptions, children int) {
+	kind := o.ofKind("type", o.need("type"), mcjson.String)
+	if kind == nil {
+		return
 	}
-	kind, err := p.string("type", "")
-	if err != nil {
-		return err
-	}
-	switch kind {
-	case "", "InOrderPolicy":
+	switch kind.Str {
 	case "LeastFailuresPolicy":
-		f.Order = LeastFailures(len(list))
-		_, err = p.require("max_tries")
+		o.need("max_tries")
+		f.Order = LeastFailures(children)
+		f.MaxTries = o.tries("max_tries")
 	case "DeterministicOrderPolicy":
-		err = p.deterministic(list, f)
+		o.need("max_tries")
+		o.need("max_error_tries")
+		f.MaxTries, f.MaxErrors = o.tries("max_tries"), o.tries("max_error_tries")
+		f.Order = o.deterministic(of, children)
 	case "RendezvousPolicy":
-		err = p.rendezvous(list, f)
+		f.Order = o.rendezvous(children)
+	case "InOrderPolicy", "FailoverInOrderPolicy":
+		f.MaxErrors = o.tries("max_tries") // mcrouter's in-order policy counts tries as the others count error tries
 	default:
-		err = p.object.Errorf("there is no failover policy %q", kind)
+		o.fail(kind, "unknown failover policy %q", kind.Str)
 	}
-	if err != nil {
-		return err
+	if v := o.ofKind("exclude_errors", o.get("exclude_errors"), mcjson.Array); v != nil {
+		f.Exclude = o.errorNames(v)
 	}
-	tries, err := p.int("max_tries", 0, 1, math.MaxInt32)
-	if err != nil {
-		return err
-	}
-	if f.Order == nil { // mcrouter's in-order policy counts tries as the others count error tries
-		f.MaxErrors = int(tries)
-	} else if err = p.limitTries(f, int(tries)); err != nil {
-		return err
-	}
-	if v := p.get("exclude_errors"); v != nil {
-		excluded, err := failuresOf(v)
-		if err != nil {
-			return err
-		}
-		f.Exclude = *excluded
-	}
-	p.finish()
-	return nil
 }
 
-func (o *configOptions) limitTries(f *FailoverOptions, tries int) error {
-	errors, err := o.int("max_error_tries", 0, 1, math.MaxInt32)
-	f.MaxTries, f.MaxErrors = tries, int(errors)
-	return err
+func (o *configOptions) tries(name string) int {
+	return int(o.integer(name, 0, 1, math.MaxUint32))
 }
 
-func (o *configOptions) deterministic(list []configChild, f *FailoverOptions) error {
-	for _, name := range []string{"max_tries", "max_error_tries"} {
-		if _, err := o.require(name); err != nil {
-			return err
-		}
+// deterministic draws children by a hash over all of them. "hash" stands beside the policy or in it; its salt is not used.
+func (o *configOptions) deterministic(of *configOptions, children int) Order {
+	s := hashSettings{at: o.at}
+	inside := o.object("hash")
+	hash := cmp.Or(of.object("hash"), inside)
+	if hash != nil {
+		hash.hashSettings(&s)
+		o.done(hash)
 	}
-	hash, err := o.hash("hash", nil)
-	if err != nil {
-		return err
+	if children < 2 || o.err != nil || of.err != nil {
+		return nil
 	}
-	draw, err := hash.function(list)
-	if err != nil {
-		return at(hash.at, err)
+	switch s.function {
+	case "", "Ch3", "WeightedCh3":
+	default:
+		o.fail(s.at, "DeterministicOrderPolicy takes the hash functions Ch3 and WeightedCh3, not %q", s.function)
+		return nil
 	}
-	f.Order = DeterministicOrder(draw)
-	return nil
+	draw, err := s.unsalted(children)
+	o.failWith(s.at, err)
+	return DeterministicOrder(draw)
 }
 
-func (o *configOptions) rendezvous(list []configChild, f *FailoverOptions) error {
-	tags, err := o.strings("tags")
+// rendezvous orders the children after the first by the scores of their tags.
+func (o *configOptions) rendezvous(children int) Order {
+	tags := o.get("tags")
+	names := o.texts("tags")
+	if o.err != nil || children < 2 {
+		return nil
+	}
+	if tags == nil || len(names) != children-1 {
+		o.fail(o.at, `RendezvousPolicy needs one of "tags" for each child but the first (%d), but there are %d`, children-1, len(names))
+		return nil
+	}
+	r, err := placement.NewRendezvous(names)
 	if err != nil {
-		return err
+		o.failWith(tags, err)
+		return nil
 	}
-	if tags == nil {
-		tags = childNames(list[1:])
-	}
-	if len(tags) != len(list)-1 {
-		return o.object.Errorf("RendezvousPolicy needs a tag for each child but the first")
-	}
-	weights, err := o.floats("weights", 0, 1e9)
-	if err != nil || len(tags) == 0 {
-		return err
-	}
-	var r *placement.Rendezvous
-	if weights == nil {
-		r, err = placement.NewRendezvous(tags)
-	} else {
-		r, err = placement.NewWeightedRendezvous(tags, weights)
-	}
-	if err != nil {
-		return err
-	}
-	f.Order = KeyOrder(func(dst []int, key string) []int {
+	return KeyOrder(func(dst []int, key string) []int {
 		from := len(dst)
-		dst = r.AppendOrder(dst, key)
-		for i := from; i < len(dst); i++ {
-			dst[i]++ // the tags begin at the second child
+		dst = r.AppendOrder(dst, placement.BeforeHashStop(key))
+		for i := range dst[from:] {
+			dst[from+i]++ // the tags begin at the second child
 		}
 		return dst
 	})
-	return nil
 }
 
-// saltedFailoverHandle is a pool's hash, and then all its servers.
-func saltedFailoverHandle(o *configOptions) (Route, error) {
-	pool, err := o.pool()
-	if err != nil {
-		return nil, err
+// buildSaltedFailover is a PoolRoute, and after it the pool's servers.
+func buildSaltedFailover(o *configOptions) (Route, error) {
+	p := o.pool("pool")
+	if p == nil || len(p.handles) == 0 {
+		return Null(), nil
 	}
-	hash, err := o.hash("hash", pool.value)
-	if err != nil {
-		return nil, err
+	handles := o.wrapped(p.handles)
+	normal := &handle{name: p.name, route: o.hashed(handles, o.poolHash(p)), size: 1 + len(handles)}
+	for _, h := range handles {
+		normal.edges = append(normal.edges, edge{h, allOperations})
 	}
-	normal, err := hash.over(pool.children)
-	if err != nil {
-		return nil, err
+	o.self.edges = append(o.self.edges, edge{normal, allOperations})
+	options := o.failoverOptions(1 + len(p.handles))
+	if o.err != nil {
+		return nil, nil
 	}
-	return o.failover(append([]configChild{{route: normal, name: "normal"}}, pool.children...))
+	o.self.set = o.reader.setOf(p.handles).key
+	made, err := FailoverList(append([]Route{normal.route}, routesOf(p.handles)...), options)
+	if len(p.handles) < 2 {
+		return normal.route, nil
+	}
+	return o.over(p.handles, made), err
 }
 
-func failoverWithExptimeHandle(o *configOptions) (Route, error) {
-	normal, err := o.route("normal")
-	if err != nil {
-		return nil, err
-	}
-	v, err := o.require("failover")
-	if err != nil {
-		return nil, err
-	}
-	others, err := o.loader.children(v)
-	if err != nil {
-		return nil, err
-	}
-	ttl, err := o.seconds("failover_exptime", 60)
-	if err != nil {
-		return nil, err
-	}
-	options, err := o.failoverOptions(append([]configChild{{route: normal, name: "normal"}}, others...))
-	if err != nil {
-		return nil, err
+func buildFailoverWithExptime(o *configOptions) (Route, error) {
+	normal := o.child("normal")
+	ttl := o.exptime("failover_exptime", 60)
+	others := o.children("failover")
+	options := o.failoverOptions(1 + len(others))
+	if o.err != nil {
+		return nil, nil
 	}
 	return FailoverWithExptime(normal, routesOf(others), ttl, options)
 }
 
-func missFailoverHandle(o *configOptions) (Route, error) {
-	list, err := o.children("children")
-	if err != nil {
-		return nil, err
+func buildMissFailover(o *configOptions) (Route, error) {
+	children := o.children("children")
+	options := MissFailoverOptions{BestOnError: o.isTrue("return_best_on_error")}
+	if o.isTrue("refill") { // not mcrouter's
+		options.Refill = o.reader.env.Background
 	}
-	var m MissFailoverOptions
-	if m.BestOnError, err = o.bool("return_best_on_error"); err != nil {
-		return nil, err
+	switch {
+	case o.err != nil:
+		return nil, nil
+	case len(children) == 0:
+		return o.withoutChildren(), nil
 	}
-	refill, err := o.bool("refill") // not mcrouter's
-	if err != nil {
-		return nil, err
-	}
-	if refill {
-		m.Refill = o.loader.env.Background
-	}
-	return MissFailover(routesOf(list), m)
+	made, err := MissFailover(routesOf(children), options)
+	return o.over(children, made), err
 }
 
-func latestHandle(o *configOptions) (Route, error) {
-	list, err := o.children("children")
-	if err != nil {
-		return nil, err
+func buildLatest(o *configOptions) (Route, error) { return latestOf(o, o.children("children")) }
+
+// latestOf builds a LatestRoute; as a hash function of a pool too.
+func latestOf(o *configOptions, children []*handle) (Route, error) {
+	count := int(o.integer("failover_count", 0, 1, math.MaxInt32))
+	chosen := len(children)
+	options := LatestOptions{
+		HostID: o.reader.env.HostID, Salt: o.text("salt"), Count: count, Failover: o.failoverOptions(chosen),
 	}
-	r, err := o.latest(list)
-	if err != nil {
-		return nil, err
+	if v := o.get("weights"); v != nil {
+		s := hashSettings{weights: o.numbers("weights"), weightsAt: v}
+		if o.err == nil {
+			o.failWith(v, s.weightsFor(len(children)))
+		}
+		options.Weights = append([]float64{}, s.weights...)
 	}
-	return o.loader.reads(list, r)
+	switch {
+	case o.err != nil:
+		return nil, nil
+	case len(children) == 0:
+		return o.withoutChildren(), nil
+	}
+	made, err := Latest(routesOf(children), options)
+	return o.over(children, made), err
 }
 
-func (o *configOptions) latest(list []configChild) (Route, error) {
-	l := LatestOptions{HostID: o.loader.env.HostID}
-	n, err := o.int("failover_count", 0, 1, math.MaxInt32)
-	if err != nil {
-		return nil, err
-	}
-	l.Count = int(n)
-	if l.Salt, err = o.string("salt", ""); err != nil {
-		return nil, err
-	}
-	if l.Weights, err = o.floats("weights", 0, 1e9); err != nil {
-		return nil, err
-	}
-	if l.Failover, err = o.failoverOptions(list); err != nil {
-		return nil, err
-	}
-	return Latest(routesOf(list), l)
+func buildLoadBalancer(o *configOptions) (Route, error) {
+	o.need("children")
+	return loadBalancerOf(o, o.children("children"))
 }
 
-func loadBalancerHandle(o *configOptions) (Route, error) {
-	list, err := o.children("children")
-	if err != nil {
-		return nil, err
+// loadBalancerOf builds a LoadBalancerRoute; as a hash function of a pool too.
+func loadBalancerOf(o *configOptions, children []*handle) (Route, error) {
+	if v := o.ofKind("algorithm", o.get("algorithm"), mcjson.String); v != nil {
+		switch v.Str {
+		case "two-random-choices":
+		case "weighted-hashing":
+			o.warn(v, "algorithm %q goes by load, which memcached does not report: two-random-choices takes its place", v.Str)
+		default:
+			o.fail(v, "unknown algorithm %q", v.Str)
+		}
 	}
-	r, err := o.loadBalancer(list)
-	if err != nil {
-		return nil, err
+	switch {
+	case o.err != nil:
+		return nil, nil
+	case len(children) == 0:
+		return o.withoutChildren(), nil
 	}
-	return o.loader.reads(list, r)
+	made, err := LoadBalancer(routesOf(children), TwoChoices)
+	return o.over(children, made), err
 }
 
-func (o *configOptions) loadBalancer(list []configChild) (Route, error) {
-	algorithm, err := o.string("algorithm", "weighted-hashing")
-	if err != nil {
-		return nil, err
+func buildRandom(o *configOptions) (Route, error) {
+	children := o.children("children")
+	switch {
+	case o.err != nil:
+		return nil, nil
+	case len(children) == 0:
+		return o.withoutChildren(), nil
 	}
-	switch algorithm {
-	case "two-random-choices":
-	case "weighted-hashing":
-		o.loader.warn(o.object.Pos.String(), "LoadBalancerRoute goes by the requests under way, for memcached does not report its load: "+
-			`"weighted-hashing" is served as "two-random-choices"`)
-	default:
-		return nil, o.get("algorithm").Errorf("there is no algorithm %q", algorithm)
+	made, err := Random(routesOf(children))
+	return o.over(children, made), err
+}
+
+func buildHostID(o *configOptions) (Route, error) {
+	children := o.children("children")
+	id := o.reader.env.HostID
+	if salt := o.text("salt"); salt != "" {
+		id = mix(id ^ HashKey(salt))
 	}
-	return LoadBalancer(routesOf(list), TwoChoices)
+	switch {
+	case o.err != nil:
+		return nil, nil
+	case len(children) == 0:
+		return o.withoutChildren(), nil
+	}
+	made, err := HostID(routesOf(children), id)
+	return o.over(children, made), err
 }

@@ -7,184 +7,275 @@ import (
 	"github.com/nohop/memcache/route/internal/mcjson"
 )
 
-// configOptions are the members of one handle, pool or policy. Each that is asked for is ticked off, so that in the end
-// those that nobody asked for are known.
+// configOptions reads the options of one handle or pool. After the first mistake, which err keeps, they return values that
+// constructors can work with.
 type configOptions struct {
-	loader *configLoader
-	object *mcjson.Value // the object, or the text of a short form
-	kind   string        // of a handle: its type
-	arg    *mcjson.Value // of a short form: what follows the type; nil for an object
-	asked  map[string]bool
+	reader   *configReader
+	kind     string        // "KeySplitRoute", or "pool"
+	at       *mcjson.Value // its place
+	from     []*mcjson.Value
+	argument *mcjson.Value // of the short form; from is empty then
+	short    string        // the option that argument stands for
+	self     *handle
+	seen     map[string]bool
+	err      error
 }
 
-func (l *configLoader) options(v *mcjson.Value, kind string) *configOptions {
-	return &configOptions{loader: l, object: v, kind: kind, asked: map[string]bool{"type": true, "name": true}}
+// fail notes a mistake at v.
+func (o *configOptions) fail(v *mcjson.Value, format string, args ...any) {
+	if o.err == nil {
+		o.err = v.Errorf(format, args...)
+	}
 }
 
-// get returns a member and ticks it off; nil if it is not there.
+// failWith notes err as a mistake at v.
+func (o *configOptions) failWith(v *mcjson.Value, err error) {
+	if o.err == nil && err != nil {
+		o.err = causedAt(v, err)
+	}
+}
+
+func (o *configOptions) warn(v *mcjson.Value, format string, args ...any) {
+	if v != nil {
+		o.reader.warn(v.Pos, format, args...)
+	}
+}
+
+// get returns an option, nil if there is none, and ticks it off.
 func (o *configOptions) get(name string) *mcjson.Value {
-	o.asked[name] = true
-	return o.object.Get(name)
-}
-
-// require is get for a member that must be there.
-func (o *configOptions) require(name string) (*mcjson.Value, error) {
-	if v := o.get(name); v != nil {
-		return v, nil
+	if o.argument != nil && name == o.short {
+		return o.argument
 	}
-	return nil, o.object.Errorf("%s needs %q", o.kind, name)
-}
-
-// finish warns of the members that nobody asked for.
-func (o *configOptions) finish() {
-	for _, m := range o.object.Members {
-		if o.asked[m.Name] {
-			continue
+	for _, v := range o.from {
+		if option := v.Get(name); option != nil {
+			o.seen[name] = true
+			return option
 		}
-		text := "option " + quoted(m.Name) + " of " + o.kind + " is not known"
-		if why, ok := meaningless[m.Name]; ok {
-			text = "option " + quoted(m.Name) + " of " + o.kind + " has no meaning here: " + why
-		}
-		o.loader.warn(m.Pos.String(), text)
 	}
+	return nil
 }
 
-func (o *configOptions) float(name string, otherwise, least, most float64) (float64, error) {
+// need is get for an option that must be there.
+func (o *configOptions) need(name string) *mcjson.Value {
 	v := o.get(name)
 	if v == nil {
-		return otherwise, nil
+		o.fail(o.at, "%s needs %q", o.kind, name)
+	}
+	return v
+}
+
+// ofKind returns v if it is of a kind, else nil.
+func (o *configOptions) ofKind(name string, v *mcjson.Value, kind mcjson.Kind) *mcjson.Value {
+	if v == nil || v.Kind == kind {
+		return v
+	}
+	o.fail(v, "%q is %s, want %s", name, v.Kind, kind)
+	return nil
+}
+
+func (o *configOptions) givenName() string {
+	if len(o.from) == 0 {
+		return ""
+	}
+	if name := o.from[0].Get("name"); name != nil && o.kind != "pool" {
+		return name.Str
+	}
+	return ""
+}
+
+func (o *configOptions) text(name string) string {
+	if v := o.ofKind(name, o.get(name), mcjson.String); v != nil {
+		return v.Str
+	}
+	return ""
+}
+
+func (o *configOptions) isTrue(name string) bool {
+	v := o.ofKind(name, o.get(name), mcjson.Bool)
+	return v != nil && v.Bool
+}
+
+// integer returns an int from least to most, byDefault if there is none.
+func (o *configOptions) integer(name string, byDefault, least, most int64) int64 {
+	return o.integerOf(name, o.get(name), byDefault, least, most)
+}
+
+func (o *configOptions) integerOf(name string, v *mcjson.Value, byDefault, least, most int64) int64 {
+	if v = o.ofKind(name, v, mcjson.Int); v == nil {
+		return byDefault
+	}
+	if v.Int < least || v.Int > most {
+		if most == math.MaxInt64 {
+			o.fail(v, "%q is %d, want at least %d", name, v.Int, least)
+		} else {
+			o.fail(v, "%q is %d, want %d to %d", name, v.Int, least, most)
+		}
+		return byDefault
+	}
+	return v.Int
+}
+
+// number returns an int or float, byDefault if there is none.
+func (o *configOptions) number(name string, byDefault float64) float64 {
+	return o.numberOf(name, o.get(name), byDefault)
+}
+
+func (o *configOptions) numberOf(name string, v *mcjson.Value, byDefault float64) float64 {
+	if v == nil {
+		return byDefault
 	}
 	n, ok := v.Number()
-	if !ok || math.IsNaN(n) || n < least || n > most {
-		return 0, v.Errorf("%q must be a number from %v to %v", name, least, most)
+	if !ok {
+		o.fail(v, "%q is %s, want a number", name, v.Kind)
+		return byDefault
 	}
-	return n, nil
+	return n
 }
 
-func (o *configOptions) int(name string, otherwise, least, most int64) (int64, error) {
+// maxTimeoutMillis is mcrouter's longest timeout.
+const maxTimeoutMillis = 1_000_000
+
+func (o *configOptions) millis(name string, least int64) time.Duration {
+	return time.Duration(o.integer(name, 0, least, maxTimeoutMillis)) * time.Millisecond
+}
+
+// maxExptime is the longest time to live that an option can be, in seconds: a hundred years.
+const maxExptime = 100 * 365 * 24 * 60 * 60
+
+// exptime returns a time to live in seconds.
+func (o *configOptions) exptime(name string, byDefault int64) time.Duration {
 	v := o.get(name)
+	seconds := o.integerOf(name, v, byDefault, 0, maxExptime)
+	if seconds > relativeLimit {
+		o.warn(v, "%q is more than 30 days, which memcached takes for a date if mcrouter sends it; here it is a time from then on", name)
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// objectOf returns the options of an object within, nil if there is none.
+func (o *configOptions) object(name string) *configOptions {
+	v := o.ofKind(name, o.get(name), mcjson.Object)
 	if v == nil {
-		return otherwise, nil
+		return nil
 	}
-	if v.Kind != mcjson.Int || v.Int < least || v.Int > most {
-		return 0, v.Errorf("%q must be a whole number from %d to %d", name, least, most)
-	}
-	return v.Int, nil
+	return o.within(name, v)
 }
 
-func (o *configOptions) bool(name string) (bool, error) {
-	v := o.get(name)
-	if v == nil {
-		return false, nil
+// within returns the options of v, an object, as options of o.
+func (o *configOptions) within(name string, v *mcjson.Value) *configOptions {
+	return &configOptions{
+		reader: o.reader, kind: o.kind + "." + name, at: v, from: []*mcjson.Value{v}, self: o.self, seen: make(map[string]bool),
 	}
-	if v.Kind != mcjson.Bool {
-		return false, v.Errorf("%q must be true or false", name)
-	}
-	return v.Bool, nil
 }
 
-func (o *configOptions) string(name, otherwise string) (string, error) {
-	v := o.get(name)
-	if v == nil {
-		return otherwise, nil
+// done takes over the mistake of options within, or their warnings.
+func (o *configOptions) done(within *configOptions) {
+	if within == nil {
+		return
 	}
-	if v.Kind != mcjson.String {
-		return "", v.Errorf("%q must be a string", name)
-	}
-	return v.Str, nil
-}
-
-// maxSeconds is the longest time that an option can be: a hundred years.
-const maxSeconds = 100 * 365 * 24 * 60 * 60
-
-func (o *configOptions) seconds(name string, otherwise int64) (time.Duration, error) {
-	n, err := o.int(name, otherwise, 0, maxSeconds)
-	return time.Duration(n) * time.Second, err
-}
-
-func (o *configOptions) milliseconds(name string) (time.Duration, error) {
-	n, err := o.int(name, 0, 0, 1000*60*60)
-	return time.Duration(n) * time.Millisecond, err
-}
-
-// floats returns a list of numbers from least to most; nil if it is not there.
-func (o *configOptions) floats(name string, least, most float64) ([]float64, error) {
-	v := o.get(name)
-	if v == nil {
-		return nil, nil
-	}
-	if v.Kind != mcjson.Array {
-		return nil, v.Errorf("%q must be a list of numbers", name)
-	}
-	var list []float64
-	for _, item := range v.Items {
-		n, ok := item.Number()
-		if !ok || math.IsNaN(n) || n < least || n > most {
-			return nil, item.Errorf("%q must be numbers from %v to %v", name, least, most)
+	if within.err != nil {
+		if o.err == nil {
+			o.err = within.err
 		}
-		list = append(list, n)
+		return
 	}
-	return list, nil
+	within.warnUnread()
 }
 
-func (o *configOptions) strings(name string) ([]string, error) {
-	v := o.get(name)
-	if v == nil {
-		return nil, nil
+// array returns the items of an option, nil if there is none.
+func (o *configOptions) array(name string) []*mcjson.Value {
+	if v := o.ofKind(name, o.get(name), mcjson.Array); v != nil {
+		return v.Items
 	}
-	return stringsOf(v, name)
+	return nil
 }
 
-func stringsOf(v *mcjson.Value, name string) ([]string, error) {
-	if v.Kind != mcjson.Array {
-		return nil, v.Errorf("%q must be a list of strings", name)
-	}
-	var list []string
-	for _, item := range v.Items {
+// texts returns a list of strings.
+func (o *configOptions) texts(name string) (texts []string) {
+	for _, item := range o.array(name) {
 		if item.Kind != mcjson.String {
-			return nil, item.Errorf("%q must be strings", name)
+			o.fail(item, "%q holds %s, want strings", name, item.Kind)
+			return nil
 		}
-		list = append(list, item.Str)
+		texts = append(texts, item.Str)
 	}
-	return list, nil
+	return texts
 }
 
-// object returns the options in a member that is an object; nil if it is not there.
-func (o *configOptions) sub(name string) (*configOptions, error) {
-	v := o.get(name)
+// numbers returns a list of numbers.
+func (o *configOptions) numbers(name string) (numbers []float64) {
+	for _, item := range o.array(name) {
+		numbers = append(numbers, o.numberOf(name, item, 0))
+	}
+	return numbers
+}
+
+// child returns the route that an option names; it is required.
+func (o *configOptions) child(name string) Route { return o.childFor(name, allOperations) }
+
+func (o *configOptions) childFor(name string, ops operations) Route {
+	v := o.need(name)
 	if v == nil {
-		return nil, nil
+		return Null()
 	}
-	if v.Kind != mcjson.Object {
-		return nil, v.Errorf("%q must be an object", name)
-	}
-	return o.loader.options(v, o.kind+"."+name), nil
+	return o.childOf(v, ops)
 }
 
-// route builds a member that is a route and must be there; of a short form, what follows the type.
-func (o *configOptions) route(name string) (Route, error) {
-	if o.arg != nil {
-		return o.loader.route(o.arg)
+// childOf returns the route that v stands for, which ops may reach.
+func (o *configOptions) childOf(v *mcjson.Value, ops operations) Route {
+	if o.err != nil {
+		return Null()
 	}
-	v, err := o.require(name)
+	h, err := o.reader.one(v)
 	if err != nil {
-		return nil, err
+		o.err = err
+		return Null()
 	}
-	return o.loader.route(v)
+	o.self.edges = append(o.self.edges, edge{h, ops})
+	return h.route
 }
 
-// children builds a member that is a list of routes with one at least; of a short form, what follows the type.
-func (o *configOptions) children(name string) ([]configChild, error) {
-	v := o.arg
-	if v == nil {
-		var err error
-		if v, err = o.require(name); err != nil {
-			return nil, err
+// children returns the handles of a list.
+func (o *configOptions) children(name string) []*handle {
+	v := o.get(name)
+	if v == nil || o.err != nil {
+		return nil
+	}
+	list, err := o.reader.list(v)
+	if err != nil {
+		o.err = err
+		return nil
+	}
+	for _, h := range list {
+		o.self.edges = append(o.self.edges, edge{h, allOperations})
+	}
+	return list
+}
+
+// routesOf returns the routes of handles.
+func routesOf(list []*handle) []Route {
+	routes := make([]Route, len(list))
+	for i, h := range list {
+		routes[i] = h.route
+	}
+	return routes
+}
+
+// warnUnread names the options that nobody has read.
+func (o *configOptions) warnUnread() {
+	for _, v := range o.from {
+		for _, m := range v.Members {
+			if o.seen[m.Name] {
+				continue
+			}
+			o.seen[m.Name] = true
+			switch why := whyIgnored(o.kind, m.Name); {
+			case why != "" && m.Value.Kind == mcjson.Bool && !m.Value.Bool: // it is not to have any
+			case why != "":
+				o.reader.warn(m.Pos, "%q of %s has no effect here: %s", m.Name, o.kind, why)
+			default:
+				o.reader.warn(m.Pos, "unknown option %q of %s", m.Name, o.kind)
+			}
 		}
 	}
-	list, err := o.loader.children(v)
-	if err == nil && len(list) == 0 {
-		err = v.Errorf("%s has no children", o.kind)
-	}
-	return list, err
 }

@@ -1,365 +1,229 @@
 package route
 
 import (
-	"net"
-	"strconv"
-	"strings"
-	"time"
-
-	"github.com/nohop/memcache/placement"
 	"github.com/nohop/memcache/route/internal/mcjson"
 )
 
-// configPool is a pool of servers.
+// configPool is one pool, read when it is first used.
 type configPool struct {
-	value    *mcjson.Value // its definition
-	name     string
-	building bool
-	children []configChild // nil until it is first used
-	options  *configOptions
+	name    string
+	from    []*mcjson.Value // where its options stand: its own object, and those it inherits from
+	ready   bool
+	reading bool
+	handles []*handle
+	hash    hashSettings
+	isNull  bool // it is empty, and that is meant
 }
 
-// findPools notes the pools; each is read when it is first used.
-func (l *configLoader) findPools(v *mcjson.Value) error {
+// addPool makes a pool known.
+func (r *configReader) addPool(name string, v *mcjson.Value) error {
+	if v.Kind != mcjson.Object {
+		return v.Errorf("pool %q is %s, want object", name, v.Kind)
+	}
+	r.pools[name] = &configPool{name: name, from: []*mcjson.Value{v}}
+	return nil
+}
+
+// pool returns the pool that an option names, or that it is.
+func (o *configOptions) pool(name string) *configPool { return o.poolAt(o.need(name)) }
+
+func (o *configOptions) poolAt(v *mcjson.Value) *configPool {
+	if v == nil || o.err != nil {
+		return nil
+	}
+	known, err := o.reader.poolOf(v)
+	if err == nil {
+		err = o.reader.readPool(known, v)
+	}
+	if err != nil {
+		o.failWith(v, err)
+		return nil
+	}
+	return known
+}
+
+// poolOf finds a pool by name; a pool that is written out is known from then on.
+func (r *configReader) poolOf(v *mcjson.Value) (*configPool, error) {
+	switch v.Kind {
+	case mcjson.String:
+		if p := r.pools[v.Str]; p != nil {
+			return p, nil
+		}
+		return nil, v.Errorf("there is no pool %q", v.Str)
+	case mcjson.Object:
+		return r.poolWrittenOut(v)
+	}
+	return nil, v.Errorf("a pool is %s, want its name or an object", v.Kind)
+}
+
+func (r *configReader) poolWrittenOut(v *mcjson.Value) (*configPool, error) {
+	name := v.Get("name")
+	if name == nil || name.Kind != mcjson.String {
+		return nil, v.Errorf(`a pool that is written out needs a "name"`)
+	}
+	known := r.pools[name.Str]
+	if known == nil {
+		err := r.addPool(name.Str, v)
+		return r.pools[name.Str], err
+	}
+	if first := known.from[0]; v.Get("servers") != nil && first != v && !sameValue(first, v) {
+		r.warn(v.Pos, "pool %q is defined otherwise at %v; as in mcrouter, the first counts", name.Str, first.Pos)
+	}
+	return known, nil
+}
+
+// readPool reads a pool that at refers to, unless it was.
+func (r *configReader) readPool(p *configPool, at *mcjson.Value) error {
+	if p.ready {
+		return nil
+	}
+	if p.reading {
+		return at.Errorf("pool %q contains itself", p.name)
+	}
+	p.reading = true
+	defer func(outer *keyPartOf) { r.part = outer }(r.part)
+	r.part = nil // a handle among the servers is the same wherever the pool is used
+	if err := r.inherit(p); err != nil {
+		return err
+	}
+	o := &configOptions{
+		reader: r, kind: "pool", at: p.from[0], from: p.from, self: &handle{},
+		seen: map[string]bool{"type": true, "name": true, "inherit": true},
+	}
+	p.readOptions(o)
+	if o.err != nil {
+		return o.err
+	}
+	o.warnUnread()
+	p.ready, p.reading = true, false
+	return nil
+}
+
+// inherit adds the objects of the pools that p inherits from: what they say counts where p says nothing.
+func (r *configReader) inherit(p *configPool) error {
+	seen := map[string]bool{p.name: true}
+	for last := p.from[0]; last.Get("inherit") != nil; last = p.from[len(p.from)-1] {
+		from := last.Get("inherit")
+		switch {
+		case from.Kind != mcjson.String:
+			return from.Errorf(`"inherit" is %s, want string`, from.Kind)
+		case r.pools[from.Str] == nil:
+			return from.Errorf("there is no pool %q", from.Str)
+		case seen[from.Str]:
+			return from.Errorf("pool %q inherits from itself", from.Str)
+		}
+		seen[from.Str] = true
+		p.from = append(p.from, r.pools[from.Str].from[0])
+	}
+	return nil
+}
+
+func (p *configPool) readOptions(o *configOptions) {
+	servers := o.ofKind("servers", o.need("servers"), mcjson.Array)
+	d := o.serverDefaults()
+	onEmpty := o.get("error_on_empty")
+	p.isNull = o.ofKind("error_on_empty", onEmpty, mcjson.Bool) != nil && !onEmpty.Bool
+	if o.err != nil {
+		return
+	}
+	p.hash = hashSettings{
+		weights: o.numbers("weights"), weightsAt: o.get("weights"), tags: o.texts("tags"), tagsAt: o.get("tags"), at: o.at,
+	}
+	if p.hash.weightsAt != nil {
+		p.hash.function = "WeightedCh3"
+	}
+	if n := len(servers.Items); n == 0 && !p.isNull {
+		o.fail(servers, "pool %q is empty", p.name)
+	} else if n > maxListLength {
+		o.fail(servers, "pool %q has more than %d servers", p.name, maxListLength)
+	}
+	for _, v := range servers.Items {
+		p.addServer(o, v, d)
+	}
+}
+
+// addServer adds a server, or the handle that stands in its place.
+func (p *configPool) addServer(o *configOptions, v *mcjson.Value, d serverDefaults) {
+	var h *handle
+	var err error
+	switch {
+	case o.err != nil:
+		return
+	case v.Kind == mcjson.String:
+		s := o.server(v, d)
+		if o.err != nil {
+			return
+		}
+		h, err = o.reader.servers.handle(s)
+	case v.Kind == mcjson.Object:
+		h, err = o.reader.one(v)
+	default:
+		err = v.Errorf("a server is %s, want string or object", v.Kind)
+	}
+	o.failWith(v, err)
+	p.handles = append(p.handles, h)
+}
+
+// serverDefaults reads what a pool says about all of its servers.
+func (o *configOptions) serverDefaults() (d serverDefaults) {
+	d.server.Timeout = o.millis("server_timeout", 1)
+	d.port = o.integer("port_override", 0, 1, 65535)
+	if v := o.ofKind("protocol", o.get("protocol"), mcjson.String); v != nil {
+		o.protocol(v, v.Str)
+	}
+	if v := o.ofKind("security_mech", o.get("security_mech"), mcjson.String); v != nil {
+		o.security(v, v.Str)
+	}
+	return d
+}
+
+// buildPool is "Pool|A", or a pool that is written out: its servers, as a list.
+func buildPool(o *configOptions) ([]*handle, error) {
+	v := o.need("name")
+	if len(o.from) > 0 {
+		v = o.from[0]
+		o.from = nil // its options are the pool's
+	}
+	if p := o.poolAt(v); p != nil {
+		return p.handles, nil
+	}
+	return nil, nil
+}
+
+// buildPoolRoute is "PoolRoute|A": each key at one of the pool's servers.
+func buildPoolRoute(o *configOptions) (Route, error) {
+	p := o.pool("pool")
+	if p == nil {
+		return nil, nil
+	}
+	o.self.name = p.name
+	handles := o.wrapped(p.handles)
+	o.self.edges = nil
+	for _, h := range handles {
+		o.self.edges = append(o.self.edges, edge{h, allOperations})
+	}
+	made := o.hashed(handles, o.poolHash(p))
+	if rates := o.rates(); rates != nil && o.err == nil {
+		return RateLimit(made, *rates)
+	}
+	return made, nil
+}
+
+// poolHash returns how a PoolRoute hashes: as its option says, or else as the pool does.
+func (o *configOptions) poolHash(p *configPool) hashSettings {
+	s := p.hash
+	s.pool = p.name
+	v := o.get("hash")
 	switch {
 	case v == nil:
-		return nil
-	case v.Kind != mcjson.Object:
-		return v.Errorf(`"pools" must be an object`)
-	}
-	for _, m := range v.Members {
-		if m.Value.Kind != mcjson.Object {
-			return m.Value.Errorf("pool %q must be an object", m.Name)
-		}
-		l.pools[m.Name] = &configPool{value: m.Value, name: m.Name}
-	}
-	return nil
-}
-
-// poolOf returns the servers of a pool that stands in a list of children: "Pool|A", {"type": "Pool", "name": "A"}. It
-// returns nil for everything else.
-func (l *configLoader) poolOf(v *mcjson.Value) ([]configChild, error) {
-	name, isPool := strings.CutPrefix(v.Str, "Pool|")
-	if v.Kind == mcjson.Object {
-		kind, of := v.Get("type"), v.Get("name")
-		isPool = kind != nil && kind.Str == "Pool"
-		if isPool && (of == nil || of.Kind != mcjson.String) {
-			return nil, v.Errorf("a Pool needs a name")
-		}
-		if isPool {
-			name = of.Str
-		}
-	}
-	if !isPool {
-		return nil, nil
-	}
-	pool, err := l.pool(name, v)
-	if err != nil {
-		return nil, err
-	}
-	return pool.children, nil
-}
-
-// pool returns the pool of that name with its servers.
-func (l *configLoader) pool(name string, from *mcjson.Value) (*configPool, error) {
-	p := l.pools[name]
-	if p == nil {
-		return nil, from.Errorf("there is no pool %q", name)
-	}
-	if p.building {
-		return nil, from.Errorf("pool %q inherits from itself", name)
-	}
-	if p.children == nil {
-		p.building = true
-		defer func() { p.building = false }()
-		if err := l.readPool(p); err != nil {
-			return nil, err
-		}
-	}
-	return p, nil
-}
-
-// inlinePool returns a pool that is written where it is used.
-func (l *configLoader) inlinePool(v *mcjson.Value) (*configPool, error) {
-	p := &configPool{value: v, name: "pool at " + v.Pos.String()}
-	if name := v.Get("name"); name != nil && name.Kind == mcjson.String {
-		p.name = name.Str
-		if known := l.pools[p.name]; known != nil && v.Get("servers") == nil {
-			return l.pool(p.name, v)
-		}
-	}
-	return p, l.readPool(p)
-}
-
-func (l *configLoader) readPool(p *configPool) error {
-	o := l.options(p.value, "pool "+quoted(p.name))
-	p.options = o
-	inherited, err := l.inherit(o)
-	if err != nil {
-		return err
-	}
-	servers := o.get("servers")
-	if servers == nil && inherited != nil {
-		servers = inherited.value.Get("servers")
-	}
-	if servers == nil {
-		return p.value.Errorf("pool %q needs servers", p.name)
-	}
-	timeout, err := o.milliseconds("server_timeout")
-	if err != nil {
-		return err
-	}
-	o.get("weights") // of the hash that a PoolRoute chooses
-	list, err := stringsOf(servers, "servers")
-	if err != nil {
-		return err
-	}
-	if len(list) == 0 {
-		return servers.Errorf("pool %q is empty", p.name)
-	}
-	o.finish()
-	for i, text := range list {
-		child, err := l.server(servers.Items[i], text, timeout)
-		if err != nil {
-			return err
-		}
-		p.children = append(p.children, child)
-	}
-	return nil
-}
-
-func (l *configLoader) inherit(o *configOptions) (*configPool, error) {
-	v := o.get("inherit")
-	if v == nil {
-		return nil, nil
-	}
-	if v.Kind != mcjson.String {
-		return nil, v.Errorf(`"inherit" must be the name of a pool`)
-	}
-	return l.pool(v.Str, v)
-}
-
-// server returns the node of a server as mcrouter writes it: host:port, and behind that protocol, security and
-// compression, each after a colon.
-func (l *configLoader) server(v *mcjson.Value, text string, timeout time.Duration) (configChild, error) {
-	addr, rest, err := splitServer(text)
-	if err != nil {
-		return configChild{}, v.Errorf("server %q: %v", text, err)
-	}
-	for _, word := range rest {
-		switch word {
-		case "ascii", "plain", "":
-		default:
-			return configChild{}, v.Errorf("server %q: %q is not supported; servers speak memcached's text protocol", text, word)
-		}
-	}
-	s := Server{Addr: addr, Timeout: timeout}
-	if l.nodes[s] == nil {
-		node, err := l.env.Node(s)
-		if err != nil {
-			return configChild{}, at(v, err)
-		}
-		l.nodes[s] = node
-		l.servers = append(l.servers, s)
-	}
-	return configChild{l.nodes[s], addr, v.Pos.String()}, nil
-}
-
-func splitServer(text string) (addr string, rest []string, err error) {
-	host, behind, found := strings.Cut(text, ":")
-	if strings.HasPrefix(text, "[") {
-		host, behind, found = strings.Cut(text[1:], "]:")
-	}
-	words := strings.Split(behind, ":")
-	port, parseErr := strconv.ParseUint(words[0], 10, 16)
-	if !found || host == "" || parseErr != nil || port == 0 || strings.ContainsAny(host, " \t\r\n/[]") {
-		return "", nil, errServer
-	}
-	return net.JoinHostPort(host, words[0]), words[1:], nil
-}
-
-// errServer names the form of a server.
-var errServer = configText(`it is not of the form "host:port" or "[v6]:port"`)
-
-type configText string
-
-func (e configText) Error() string { return string(e) }
-
-// poolRoute builds PoolRoute and what a pool's options put around it.
-func poolRoute(o *configOptions) (Route, error) {
-	pool, err := o.pool()
-	if err != nil {
-		return nil, err
-	}
-	children := pool.children
-	if children, err = o.shadowed(children); err != nil {
-		return nil, err
-	}
-	if children, err = o.warmed(children); err != nil {
-		return nil, err
-	}
-	hash, err := o.hash("hash", pool.value)
-	if err != nil {
-		return nil, err
-	}
-	r, err := hash.over(children)
-	if err != nil {
-		return nil, err
-	}
-	return o.limited(r)
-}
-
-// pool returns the pool that a handle names, or that is written in it.
-func (o *configOptions) pool() (*configPool, error) {
-	if o.arg != nil {
-		return o.loader.pool(o.arg.Str, o.arg)
-	}
-	v, err := o.require("pool")
-	switch {
-	case err != nil:
-		return nil, err
 	case v.Kind == mcjson.String:
-		return o.loader.pool(v.Str, v)
+		s.function, s.at = v.Str, v
 	case v.Kind == mcjson.Object:
-		return o.loader.inlinePool(v)
+		hash := o.within("hash", v)
+		hash.hashSettings(&s)
+		s.options = hash
+	default:
+		o.fail(v, `"hash" is %s, want string or object`, v.Kind)
 	}
-	return nil, v.Errorf(`"pool" must be the name of a pool, or one`)
-}
-
-// limited puts the limits of a pool before r.
-func (o *configOptions) limited(r Route) (Route, error) {
-	n, err := o.int("max_outstanding", 0, 0, 1<<30)
-	if err == nil && n > 0 {
-		r, err = OutstandingLimit(r, OutstandingOptions{Max: int(n)})
-	}
-	if err != nil {
-		return nil, err
-	}
-	rates, err := o.sub("rates")
-	if err != nil || rates == nil {
-		return r, err
-	}
-	return rates.rateLimit(r, nil)
-}
-
-func (o *configOptions) rateLimit(r, over Route) (Route, error) {
-	limits := RateLimitOptions{Over: over}
-	for name, rate := range map[string]*Rate{"gets": &limits.Gets, "sets": &limits.Sets, "deletes": &limits.Deletes} {
-		var err error
-		if rate.PerSecond, err = o.float(name+"_rate", 0, 0, 1e12); err != nil {
-			return nil, err
-		}
-		if rate.Burst, err = o.float(name+"_burst", 0, 0, 1e12); err != nil {
-			return nil, err
-		}
-	}
-	o.finish()
-	limited, err := RateLimit(r, limits)
-	return limited, at(o.object, err)
-}
-
-// shadowed has part of the traffic of some children copied.
-func (o *configOptions) shadowed(children []configChild) ([]configChild, error) {
-	v := o.get("shadows")
-	if v == nil {
-		return children, nil
-	}
-	if v.Kind != mcjson.Array {
-		return nil, v.Errorf(`"shadows" must be a list`)
-	}
-	children = append([]configChild(nil), children...)
-	for _, item := range v.Items {
-		s := o.loader.options(item, "shadow")
-		from, to, err := s.indexRange(len(children))
-		if err != nil {
-			return nil, err
-		}
-		target, options, err := s.shadow()
-		if err != nil {
-			return nil, err
-		}
-		s.finish()
-		for i := from; i < to; i++ {
-			if children[i].route, err = Shadow(children[i].route, target, options, o.loader.env.Background); err != nil {
-				return nil, at(item, err)
-			}
-		}
-	}
-	return children, nil
-}
-
-func (o *configOptions) indexRange(n int) (from, to int, err error) {
-	list, err := o.floats("index_range", 0, 1<<30)
-	if err != nil || list == nil {
-		return 0, 0, err
-	}
-	if len(list) != 2 || list[0] > list[1] {
-		return 0, 0, o.object.Errorf(`"index_range" must be two numbers, the second not below the first`)
-	}
-	return min(int(list[0]), n), min(int(list[1]), n), nil
-}
-
-// shadow reads where copies go, and of what.
-func (o *configOptions) shadow() (Route, ShadowOptions, error) {
-	s := ShadowOptions{To: 1, Fraction: placement.Fraction}
-	target, err := o.route("target")
-	if err != nil {
-		return nil, s, err
-	}
-	keys, err := o.floats("key_fraction_range", 0, 1)
-	if err != nil {
-		return nil, s, err
-	}
-	if keys != nil {
-		if len(keys) != 2 || keys[0] > keys[1] {
-			return nil, s, o.object.Errorf(`"key_fraction_range" must be two numbers, the second not below the first`)
-		}
-		s.From, s.To = keys[0], keys[1]
-	}
-	if s.Keys, err = o.strings("keys_to_shadow"); err != nil {
-		return nil, s, err
-	}
-	s.Requests, err = o.float("requests_fraction", 1, 0, 1)
-	return target, s, err
-}
-
-// warmed has children that restarted empty get their gets slowly.
-func (o *configOptions) warmed(children []configChild) ([]configChild, error) {
-	w, err := o.sub("slow_warmup")
-	if err != nil || w == nil {
-		return children, err
-	}
-	fallback, err := w.route("failoverTarget")
-	if err != nil {
-		return nil, err
-	}
-	settings, err := w.sub("settings")
-	if err != nil {
-		return nil, err
-	}
-	if settings == nil {
-		settings = w
-	}
-	var s SlowWarmUpOptions
-	for name, field := range map[string]*float64{
-		"enable_threshold": &s.Enable, "disable_threshold": &s.Disable, "start": &s.Start, "step": &s.Step,
-	} {
-		if *field, err = settings.float(name, 0, 0, 1e6); err != nil {
-			return nil, err
-		}
-	}
-	n, err := settings.int("min_requests", 0, 0, 1<<30)
-	if err != nil {
-		return nil, err
-	}
-	s.MinRequests = int(n)
-	settings.finish()
-	w.finish()
-	children = append([]configChild(nil), children...)
-	for i := range children {
-		if children[i].route, err = SlowWarmUp(children[i].route, fallback, s); err != nil {
-			return nil, at(w.object, err)
-		}
-	}
-	return children, nil
+	return s
 }

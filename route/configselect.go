@@ -1,176 +1,201 @@
 package route
 
 import (
-	"slices"
+	"context"
+	"fmt"
 
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route/internal/mcjson"
 )
 
-// operationNames are the names that operations have in a configuration. One of mcrouter's without operations here is told
-// apart in meaninglessOperations.
-var operationNames = map[string][]protocol.Command{
-	"get": {protocol.Get}, "gets": {GetForUpdate}, "gat": {protocol.GetAndTouch}, "gats": {protocol.GetAndTouch},
-	"touch": {protocol.Touch}, "set": {protocol.Set}, "cas": {CompareAndSwap}, "add": {protocol.Add},
-	"replace": {protocol.Replace}, "append": {protocol.Append}, "prepend": {protocol.Prepend}, "delete": {protocol.Delete},
-	"incr": {protocol.Increment}, "decr": {protocol.Decrement}, "metaget": {protocol.Debug},
+// NoPolicyError means that the configuration has no route for an operation, or for the prefix of a key. It is an
+// ErrInvalidRequest.
+type NoPolicyError struct {
+	Operation string // as an OperationSelectorRoute names it: "incr"; "" if it is the key that has no route
 }
 
-var meaninglessOperations = map[string]string{
-	"lease-get": `leases are taken with "gets"`,
-	"lease-set": `leases are filled with "cas"`,
-	"lease_get": `leases are taken with "gets"`,
-	"lease_set": `leases are filled with "cas"`,
-	"stats":     "the client asks every node",
-	"version":   "the client asks every node",
-	"flushall":  "the client asks every node",
-	"flushre":   "memcached has no such command",
-	"shutdown":  "the client does not stop servers",
-	"quit":      "the client closes its connections by itself",
-	"exec":      "memcached has no such command",
-	"goaway":    "it is of Facebook's services",
+func (e *NoPolicyError) Error() string {
+	if e.Operation == "" {
+		return "memcache: the configuration has no route for the prefix of the key"
+	}
+	return fmt.Sprintf("memcache: the configuration has no policy for %q, and no default policy", e.Operation)
 }
 
-// operationSelectorHandle gives each operation the route of its policy. One without a policy, and without a default, is an
-// error when it is used, as in mcrouter.
-func operationSelectorHandle(o *configOptions) (Route, error) {
-	routes := make(map[protocol.Command]Route)
-	policies := o.get("operation_policies")
-	if policies != nil && policies.Kind != mcjson.Object {
-		return nil, policies.Errorf(`"operation_policies" must be an object`)
+// Unwrap returns protocol.ErrInvalidRequest: no node would do better, so nothing fails over.
+func (e *NoPolicyError) Unwrap() error { return protocol.ErrInvalidRequest }
+
+// noPolicy refuses what has no route.
+type noPolicy struct{ byKey bool }
+
+func (n *noPolicy) Do(_ context.Context, ops []*Op) {
+	for _, op := range ops {
+		refuse(op, n.errorOf(op))
 	}
-	if policies != nil {
-		if err := o.policies(policies, routes); err != nil {
-			return nil, err
-		}
-	}
-	fallback, err := o.defaultPolicy(routes)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range allOperations {
-		if routes[c] == nil {
-			routes[c] = fallback(c)
-		}
-	}
-	return ByOperation(fallback(protocol.Get), routes), nil
 }
 
-func (o *configOptions) policies(v *mcjson.Value, routes map[protocol.Command]Route) error {
-	for _, m := range v.Members {
-		commands, known := operationNames[m.Name]
-		if why, ok := meaninglessOperations[m.Name]; ok {
-			o.loader.warn(m.Pos.String(), "a policy for "+quoted(m.Name)+" has no meaning here: "+why)
-			continue
-		}
-		if !known {
-			return m.Value.Errorf("there is no operation %q", m.Name)
-		}
-		r, err := o.loader.routeFor(m.Value, commands)
-		if err != nil {
-			return err
-		}
-		for _, c := range commands {
-			if routes[c] == nil || m.Name == "gat" {
-				routes[c] = r
-			}
-		}
+func (n *noPolicy) errorOf(op *Op) error {
+	if n.byKey {
+		return &NoPolicyError{}
 	}
-	return nil
+	return &NoPolicyError{policyName(OperationOf(op))}
 }
 
-// defaultPolicy returns what an operation without a policy gets.
-func (o *configOptions) defaultPolicy(taken map[protocol.Command]Route) (func(protocol.Command) Route, error) {
-	v := o.get("default_policy")
-	if v == nil {
-		return func(c protocol.Command) Route { return Error(&NoPolicyError{configName(c)}) }, nil
-	}
-	var left []protocol.Command
-	for _, c := range allOperations {
-		if taken[c] == nil {
-			left = append(left, c)
-		}
-	}
-	r, err := o.loader.routeFor(v, left)
-	return func(protocol.Command) Route { return r }, err
+func (n *noPolicy) Explain(op *Op) Step { return Step{Route: "refused", Why: n.errorOf(op).Error()} }
+
+// policies are mcrouter's names of operations.
+var policies = map[string]protocol.Command{
+	"get": protocol.Get, "gets": GetForUpdate, "gat": protocol.GetAndTouch, "gats": protocol.GetAndTouch,
+	"set": protocol.Set, "add": protocol.Add, "replace": protocol.Replace, "append": protocol.Append,
+	"prepend": protocol.Prepend, "cas": CompareAndSwap, "delete": protocol.Delete, "touch": protocol.Touch,
+	"incr": protocol.Increment, "decr": protocol.Decrement, "metaget": protocol.Debug,
 }
 
-// configName is an operation's name in a configuration.
-func configName(c protocol.Command) string {
-	for _, name := range []string{
-		"get", "gets", "gat", "touch", "set", "cas", "add", "replace", "append", "prepend", "delete", "incr", "decr", "metaget",
-	} {
-		if operationNames[name][0] == c {
+// policyName returns mcrouter's name of an operation.
+func policyName(c protocol.Command) string {
+	if c == protocol.GetAndTouch {
+		return "gat"
+	}
+	for name, operation := range policies {
+		if operation == c {
 			return name
 		}
 	}
 	return operationName(c)
 }
 
-// routeFor builds a route that only those operations reach.
-func (l *configLoader) routeFor(v *mcjson.Value, operations []protocol.Command) (Route, error) {
-	before := l.operations
-	defer func() { l.operations = before }()
-	reaching := make([]protocol.Command, 0, len(operations)) // not nil: nil is all
-	for _, c := range operations {
-		if before == nil || slices.Contains(before, c) {
-			reaching = append(reaching, c)
-		}
-	}
-	l.operations = reaching
-	return l.route(v)
+// otherPolicies are operations of mcrouter that do not come by here, and why.
+var otherPolicies = map[string]string{
+	"lease-get": "a lease is taken by a get",
+	"lease-set": "what a lease is for is stored by a cas or set",
+	"lease_get": "a lease is taken by a get",
+	"lease_set": "what a lease is for is stored by a cas or set",
+	"flushall":  "it goes to every node, whatever the routes",
+	"flushre":   "memcached has no such command",
+	"stats":     "it goes to every node, whatever the routes",
+	"version":   "it goes to every node, whatever the routes",
+	"exec":      "memcached has no such command",
+	"quit":      "connections are closed by the client",
+	"shutdown":  "connections are closed by the client",
+	"goaway":    "memcached has no such command",
 }
 
-// routingGroupHandle gives each group of operations its route; without one, the same error as for operations.
-func routingGroupHandle(o *configOptions) (Route, error) {
+// buildOperationSelector sends each operation to a route of its own.
+func buildOperationSelector(o *configOptions) (Route, error) {
 	routes := make(map[protocol.Command]Route)
-	for _, group := range []struct {
-		name    string
+	rest := operations(allOperations)
+	v := o.ofKind("operation_policies", o.get("operation_policies"), mcjson.Object)
+	if v != nil {
+		for _, m := range v.Members {
+			o.policy(m, routes)
+		}
+	}
+	for c := range routes {
+		rest &^= operationsOf(c)
+	}
+	fallback := o.fallback(rest, v != nil)
+	for _, c := range []protocol.Command{CompareAndSwap, GetForUpdate} { // set and get do not stand in for them
+		if routes[c] == nil {
+			routes[c] = fallback
+		}
+	}
+	return ByOperation(fallback, routes), nil
+}
+
+// policy adds the route of one operation.
+func (o *configOptions) policy(m mcjson.Member, routes map[protocol.Command]Route) {
+	c, known := policies[m.Name]
+	why := otherPolicies[m.Name]
+	switch {
+	case known && routes[c] == nil:
+		routes[c] = o.childOf(m.Value, operationsOf(c))
+	case known: // gat and gats
+		if r := o.childOf(m.Value, 0); r != routes[c] {
+			o.reader.warn(m.Pos, "gat and gats are the same here: the policy that comes first counts")
+		}
+	case why != "":
+		o.childOf(m.Value, 0)
+		o.reader.warn(m.Pos, "the policy for %q has no effect here: %s", m.Name, why)
+	default:
+		o.failAt(m, "unknown operation %q", m.Name)
+	}
+}
+
+// failAt notes a mistake in the name of a member.
+func (o *configOptions) failAt(m mcjson.Member, format string, args ...any) {
+	o.fail(m.NameValue(), format, args...)
+}
+
+// fallback is "default_policy"; what has neither that nor a policy of its own is refused.
+func (o *configOptions) fallback(ops operations, hasPolicies bool) Route {
+	v := o.get("default_policy")
+	switch {
+	case v != nil:
+		return o.childOf(v, ops)
+	case !hasPolicies:
+		o.fail(o.at, `%s needs "default_policy" or policies`, o.kind)
+	}
+	return &noPolicy{}
+}
+
+// buildRoutingGroup sends each group of operations to a route of its own.
+func buildRoutingGroup(o *configOptions) (Route, error) {
+	var g Groups
+	groups := map[string]struct {
+		route   *Route
 		members []protocol.Command
 	}{
-		{"get_like", getGroup}, {"update_like", updateGroup}, {"delete_like", deleteGroup}, {"arithmetic_like", arithmeticGroup},
-	} {
-		v := o.get(group.name)
-		if v == nil {
-			continue
-		}
-		r, err := o.loader.routeFor(v, group.members)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range group.members {
-			routes[c] = r
+		"get_like": {&g.Get, getGroup}, "update_like": {&g.Update, updateGroup},
+		"delete_like": {&g.Delete, deleteGroup}, "arithmetic_like": {&g.Arithmetic, arithmeticGroup},
+	}
+	rest := operations(allOperations)
+	v := o.ofKind("routing_group_policies", o.get("routing_group_policies"), mcjson.Object)
+	if v != nil {
+		for _, m := range v.Members {
+			group, ok := groups[m.Name]
+			if !ok {
+				o.failAt(m, "unknown routing group %q", m.Name)
+				continue
+			}
+			*group.route = o.childOf(m.Value, operationsOf(group.members...))
+			rest &^= operationsOf(group.members...)
 		}
 	}
-	for _, c := range allOperations {
-		if routes[c] == nil {
-			routes[c] = Error(&NoPolicyError{configName(c)})
-		}
-	}
-	return ByOperation(routes[protocol.Touch], routes), nil
+	return ByGroup(o.fallback(rest, v != nil), g), nil
 }
 
-// prefixSelectorHandle chooses by the longest prefix of the key.
-func prefixSelectorHandle(o *configOptions) (Route, error) {
+// topRoute builds "route", or one of "routes", where a PrefixSelectorRoute may stand.
+func (r *configReader) topRoute(v *mcjson.Value) (*handle, error) {
+	if kind := v.Get("type"); kind == nil || kind.Kind != mcjson.String || kind.Str != "PrefixSelectorRoute" {
+		return r.one(v)
+	}
+	o := &configOptions{
+		reader: r, kind: "PrefixSelectorRoute", at: v.Get("type"), from: []*mcjson.Value{v}, self: &handle{},
+		seen: map[string]bool{"type": true, "name": true},
+	}
+	o.self.route = o.prefixSelector()
+	if o.err != nil {
+		return nil, o.err
+	}
+	o.warnUnread()
+	return o.self, r.finish(o.self, o)
+}
+
+// prefixSelector sends each key to the route of its longest prefix.
+func (o *configOptions) prefixSelector() Route {
 	routes := make(map[string]Route)
-	fallback := Error(ErrNoRoute)
-	if v := o.get("policies"); v != nil {
-		if v.Kind != mcjson.Object {
-			return nil, v.Errorf(`"policies" must be an object`)
-		}
-		for _, m := range v.Members {
-			r, err := o.loader.route(m.Value)
-			if err != nil {
-				return nil, err
-			}
-			routes[m.Name] = r
+	prefixes := o.ofKind("policies", o.get("policies"), mcjson.Object)
+	wildcard := o.get("wildcard")
+	if prefixes == nil && wildcard == nil {
+		o.fail(o.at, `PrefixSelectorRoute needs "policies" or "wildcard"`)
+		return nil
+	}
+	if prefixes != nil {
+		for _, m := range prefixes.Members {
+			routes[m.Name] = o.childOf(m.Value, allOperations)
 		}
 	}
-	if o.get("wildcard") != nil {
-		var err error
-		if fallback, err = o.route("wildcard"); err != nil {
-			return nil, err
-		}
+	if wildcard == nil {
+		return ByPrefix(&noPolicy{byKey: true}, routes)
 	}
-	return ByPrefix(fallback, routes), nil
+	return ByPrefix(o.childOf(wildcard, allOperations), routes)
 }

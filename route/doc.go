@@ -38,24 +38,27 @@
 //
 // # What mcrouter has and this has not
 //
-//	AsynclogRoute             failed deletes are kept by the nodes' journals and repaired, without a spool on disk
-//	BigValueRoute             it cuts values into chunks that other clients cannot read; raise the servers' -I instead
-//	BlackholeRoute            its field policies are of Facebook's services; NullRoute swallows what a selector sends it
-//	BucketizationRoute        its key spaces are of Facebook's services
-//	CarbonLookasideRoute      it caches replies of Facebook's RPC
-//	CarbonRouter              it routes Facebook's RPC
-//	DistributionRoute         it replicates through Facebook's log service
-//	EagerShardSelection       its maps come from Facebook's shard service; in Go, see ByShard
-//	EagerShardSelectionRoute  its maps come from Facebook's shard service; in Go, see ByShard
-//	HashStopAllowListRoute    the hash stop is honoured in all keys
-//	KeyParseRoute             in Go, see ByKeyPart
-//	McBucketRoute             its key spaces are of Facebook's services
-//	McExtraRoute              it is of Facebook's services
-//	OriginalClientHashRoute   there are no clients behind this process: it is the client
-//	SRRoute                   it asks Facebook's service discovery
-//	ShardSelectionRoute       its maps come from Facebook's shard service; in Go, see ByShard
-//	ShardSplitRoute           it changes shard numbers as Facebook's shard service does; in Go, see KeySplit and ByShard
-//	SlowWarmUpRoute           in mcrouter it is the option "slow_warmup" of PoolRoute, and so it is here
+//	AsynclogRoute                   failed deletes are kept by the nodes' journals and repaired, without a spool on disk
+//	AxonLogRoute                    it writes to a service of Facebook
+//	BigValueRoute                   it cuts values into chunks that other clients cannot read; raise the servers' -I instead
+//	BlackholeRoute                  its field policies are of Facebook's services; NullRoute swallows what a selector sends it
+//	CarbonLookasideRoute            it caches replies of Facebook's RPC
+//	ClientCompatibilityCheckerRoute there is no client of another version in between
+//	CustomJsonmRoute                it belongs to Facebook's maps of shards
+//	DistributionRoute               it replicates through Facebook's log service
+//	EagerShardSelectionRoute        its maps come from Facebook's shard service; in Go, see ByShard
+//	EagerShardSelectionShadowRoute  it takes Facebook's maps of shards
+//	HashStopAllowListRoute          the hash stop is honoured in all keys
+//	McBucketRoute                   its key spaces are of Facebook's services
+//	OriginalClientHashRoute         there are no clients behind this process: it is the client
+//	PrefixSelectorRoute             it stands at the top only: as "route", or as one of "routes"
+//	ProxyRoute                      it is made by itself
+//	RootRoute                       it is made of "routes"
+//	SRRoute                         it asks Facebook's service discovery
+//	SetDistributionTargetRoute      it writes to a service of Facebook
+//	ShardSelectionRoute             its maps come from Facebook's shard service; in Go, see ByShard
+//	ShardSplitRoute                 it changes shard numbers as Facebook's shard service does; in Go, see KeySplit and ByShard
+//	SlowWarmUpRoute                 in mcrouter it is the option "slow_warmup" of PoolRoute, and so it is here
 //
 // Leases of the meta protocol (the client's GetOrLoad) stand for its lease-get and lease-set, and a meta get that tells the
 // time left for its metaget.

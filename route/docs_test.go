@@ -38,15 +38,26 @@ func TestMcrouterPageNamesTests(t *testing.T) {
 // The page speaks of every handle and option that the loader knows, and gives the loader's reasons.
 func TestMcrouterPageIsComplete(t *testing.T) {
 	page, doc := readFile(t, mcrouterPage), readFile(t, "doc.go")
-	for kind := range handleTable {
+	for kind := range handleTypes {
 		require.True(t, strings.Contains(page, kind), kind)
 	}
-	for kind, why := range unsupported {
+	for operation := range policies {
+		require.True(t, strings.Contains(page, "`"+operation+"`"), operation)
+	}
+	for kind, why := range unsupportedTypes {
 		require.True(t, strings.Contains(page, "| "+kind+" | "+why+" |"), kind)
 		require.True(t, strings.Contains(doc, kind) && strings.Contains(doc, why), kind)
 	}
-	for option, why := range meaningless {
-		require.True(t, strings.Contains(page, "| `"+option+"` | "+why+" |"), option)
+	for operation, why := range otherPolicies {
+		require.True(t, strings.Contains(page, "| the policy of `"+operation+"` | "+why+" |"), operation)
+	}
+	for kind, options := range ignoredOptions {
+		if kind == "" {
+			kind = "any handle"
+		}
+		for option, why := range options {
+			require.True(t, strings.Contains(page, "| `"+option+"` of "+kind+" | "+why+" |"), option)
+		}
 	}
 }
 

@@ -31,10 +31,13 @@ type Call struct {
 // maxCallsShown is the number of calls that Error prints; Calls has them all.
 const maxCallsShown = 4
 
-// Error returns "file:line:column: reason", and the innermost macro calls if there are any.
-func (e *Error) Error() string {
+// Error returns "file:line:column: " and the message.
+func (e *Error) Error() string { return e.Pos.String() + ": " + e.Message() }
+
+// Message returns the reason, and the innermost macro calls if there are any.
+func (e *Error) Message() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s: %s", e.Pos, e.Reason)
+	text.WriteString(e.Reason)
 	for i, call := range e.Calls {
 		if i == maxCallsShown {
 			fmt.Fprintf(&text, ", and %d calls more", len(e.Calls)-i)

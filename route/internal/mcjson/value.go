@@ -181,3 +181,13 @@ func (m *members) object(pos Pos, made *frame) *Value {
 	v := &Value{Kind: Object, Members: m.list, index: m.index, Pos: pos, frame: made}
 	return v.seal()
 }
+
+// WithText returns a String with the place of v and another text.
+func (v *Value) WithText(text string) *Value {
+	return (&Value{Kind: String, Str: text, Pos: v.Pos, frame: v.frame}).seal()
+}
+
+// NameValue returns m's name as a String, with the place of the name.
+func (m *Member) NameValue() *Value {
+	return (&Value{Kind: String, Str: m.Name, Pos: m.Pos, frame: m.Value.frame}).seal()
+}
