@@ -60,6 +60,7 @@ func (c *conn) refuseBlock(k *call) error {
 // complete pops the head and publishes its reply.
 func (c *conn) complete(k *call, reply *protocol.Reply) {
 	c.reader.owesEnd = k.endLine
+	c.count(k, reply.Status, max(reply.Block, 0))
 	k.reply = *reply
 	k.reply.Key = nil // it lay in the read buffer
 	c.owed.pop()
@@ -71,6 +72,7 @@ func (c *conn) complete(k *call, reply *protocol.Reply) {
 func (c *conn) startBlock(k *call, reply *protocol.Reply, size int, op *Op) (more bool, err error) {
 	own := op != nil && op.call == k
 	if !own && k.state.CompareAndSwap(parked, pending) {
+		c.reader.tally.hand(c.node)
 		k.baton = true
 		k.wake <- struct{}{}
 		return false, errHandedOver

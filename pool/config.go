@@ -35,6 +35,12 @@ type Config struct {
 	Password string
 	Dialect  protocol.Dialect // protocol.Unknown asks the node for its version
 	Dial     DialFunc         // default: net.Dialer with keep-alive
+
+	// NewSampler makes what is told of the requests answered on a connection; nil: nothing is. Each connection has one,
+	// and uses it from one goroutine at a time.
+	NewSampler func() Sampler
+	// OnEvent is told what happens to the node. It must return at once and must not use the node; nil: nobody is told.
+	OnEvent func(Event)
 }
 
 // DialFunc opens a connection, as net.Dialer.DialContext does. It must return when ctx ends.

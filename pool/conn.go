@@ -52,6 +52,9 @@ func newConn(n *Node, nc net.Conn, d protocol.Dialect, id uint64) *conn {
 	_, c.tls = nc.(*tls.Conn)
 	c.reader.buf = make([]byte, minReadBuf)
 	c.reader.spin = newSpin(nc)
+	if n.cfg.NewSampler != nil {
+		c.reader.tally.sampler = n.cfg.NewSampler()
+	}
 	c.lastPush = c.born
 	return c
 }
@@ -154,6 +157,7 @@ func (c *conn) honours(op *Op) bool {
 func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	k := c.node.newCall()
 	k.command, k.form, k.key, k.binary = r.Command, form, r.Key, r.Has(protocol.BinaryKey)
+	k.hash, k.size, k.sampled = op.Hash, len(r.Value), c.reader.tally.sampler != nil && op.isCallers() && r.Command.IsKeyed()
 	if form == protocol.FormLine {
 		c.appendLine(r, k)
 	} else {

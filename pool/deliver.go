@@ -37,6 +37,7 @@ func (c *conn) deliverBuffered(op *Op) error {
 			break
 		}
 	}
+	c.reader.tally.hand(c.node)
 	c.admit()
 	return nil
 }
@@ -150,6 +151,7 @@ func (c *conn) missRestOfLine() {
 func (c *conn) miss() {
 	k := c.owed.peek(0)
 	k.reply = protocol.Reply{Status: protocol.Miss, Block: -1}
+	c.count(k, protocol.Miss, 0)
 	c.owed.pop()
 	c.deliver(k)
 }

@@ -87,7 +87,9 @@ func (n *Node) waitReady(ctx context.Context, op *Op) error {
 // dialOnce makes a connection. It outlives the caller that asked for it: others wait for the same.
 func (n *Node) dialOnce(stream int) {
 	n.count.dials.Add(1)
+	began := n.now()
 	met, err := n.connect()
+	n.tell(dialed(err, time.Duration(n.now()-began)))
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	defer close(n.dial.running)
@@ -103,6 +105,13 @@ func (n *Node) dialOnce(stream int) {
 		n.streams[stream].Store(newConn(n, met.nc, met.dialect, n.dial.count))
 		n.alive()
 	}
+}
+
+func dialed(err error, took time.Duration) Event {
+	if err != nil {
+		return Event{Kind: DialFailed, Err: err, Took: took}
+	}
+	return Event{Kind: Dialed, Took: took}
 }
 
 func (n *Node) dialFailed(err error) {

@@ -33,13 +33,16 @@ func (h *health) reason() error {
 func (n *Node) suspect(c *conn, cause error) {
 	if n.health.suspected.CompareAndSwap(nil, &downError{cause, c.id}) {
 		n.count.suspected.Add(1)
+		n.tell(Event{Kind: Ejected, Err: cause})
 	}
 }
 
 // alive readmits the node: it has answered.
 func (n *Node) alive() {
 	if n.health.suspected.Load() != nil {
-		n.health.suspected.Store(nil)
+		if n.health.suspected.Swap(nil) != nil {
+			n.tell(Event{Kind: Readmitted})
+		}
 	}
 }
 
@@ -53,6 +56,7 @@ func (n *Node) lost(c *conn, err error) {
 	}
 	if err != ErrClosed {
 		n.count.broken.Add(1)
+		n.tell(Event{Kind: Lost, Err: err})
 		n.noteAnswers(c, err)
 	}
 }

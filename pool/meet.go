@@ -18,7 +18,9 @@ func (n *Node) meet(seen sighting) {
 	if seen.joining > 0 {
 		q.extend(n.now() + int64(seen.joining))
 	}
-	q.mark.Store(seen.mark)
+	if old := q.mark.Swap(seen.mark); old != nil && seen.mark != nil && old.generation != seen.mark.generation {
+		n.tell(Event{Kind: Renewed})
+	}
 	q.keepOn(n.keepMark)
 }
 

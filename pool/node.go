@@ -15,6 +15,7 @@ type Node struct {
 	streams []atomic.Pointer[conn]
 	calls   sync.Pool // of *call; per node, so that a test's bubble shares nothing with another
 	count   counters
+	latency histogram
 	health  health
 	journal journal
 

@@ -25,6 +25,12 @@ type Op struct {
 	// joining or has missed a write of the key. Its value is not for callers.
 	Inspect bool
 
+	// Uncounted keeps the request from Config.NewSampler's samplers: a caller has not asked for it, or it is told them by others.
+	Uncounted bool
+
+	// Failovers counts the replicas that a route has moved the request on from. Routes add to it and nobody resets it.
+	Failovers int
+
 	Reply protocol.Reply // valid if Err is nil; its Key is nil
 	Value []byte         // Dst and the value behind it, or the value alone
 	Stats []Stat         // of a Stats request
@@ -69,6 +75,9 @@ func (op *Op) start(n *Node, expires int64) {
 	op.Node, op.phase, op.expires, op.retried = n, waiting, expires, false
 	op.probing, op.Cleared = false, false
 }
+
+// isCallers reports whether a caller has asked for op, so that it counts for the heat of its key.
+func (op *Op) isCallers() bool { return !op.Uncounted && !op.Inspect && !op.repairs }
 
 // passesFence reports whether op may find what is old.
 func (op *Op) passesFence() bool { return op.repairs || op.Inspect }

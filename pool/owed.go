@@ -1,6 +1,9 @@
 package pool
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // ringSize is the most replies that one connection can owe; a power of two.
 const ringSize = 1024
@@ -35,6 +38,11 @@ func (q *owedQueue) peek(i uint32) *call {
 		return nil
 	}
 	return q.calls[h%ringSize]
+}
+
+// began returns when the try of the head began, on condition that it ends as late as tries may. For the reader.
+func (q *owedQueue) began(timeout time.Duration) int64 {
+	return q.ends[q.head.Load()%ringSize] - int64(timeout)
 }
 
 // pop takes the head off. For the reader.

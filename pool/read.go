@@ -21,6 +21,7 @@ type reader struct {
 	owesEnd bool           // the last key of a line has hit: END is still to come
 	block   block          // the large data block that is being read
 	spin    spin
+	tally   tally
 }
 
 const (
@@ -143,6 +144,7 @@ func (c *conn) leave(ctx context.Context, op *Op) bool {
 
 // broke ends the connection and the role.
 func (c *conn) broke(err error) {
+	c.reader.tally.hand(c.node)
 	c.fail(err)
 	c.abort()
 }

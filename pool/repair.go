@@ -42,6 +42,7 @@ func (n *Node) startRepair() {
 	defer j.mu.Unlock()
 	if !j.repairing {
 		j.repairing = n.spawn(n.repair)
+		n.tell(Event{Kind: MissedWrite})
 	}
 }
 
@@ -57,6 +58,7 @@ func (n *Node) repair() {
 		}
 		jobs := n.journal.due()
 		if len(jobs) == 0 {
+			n.tell(Event{Kind: Repaired})
 			return
 		}
 		pause.Reset(n.work(jobs))

@@ -35,6 +35,9 @@ type Stats struct {
 	Conns      int // live connections
 	Owed       int // replies owed to this process now, late ones to callers that gave up included
 	Requests   uint64
+	Hits       uint64 // reads that found their key
+	Misses     uint64 // reads that did not
+	Failovers  uint64 // requests that failed here and were moved on to another replica
 	Retries    uint64 // requests sent again: a connection broke, or an empty value could be the stub of a lease
 	Writes     uint64 // writes to a socket; Requests/Writes is how well writes are shared
 	Reads      uint64 // reads from a socket that brought something
@@ -47,10 +50,11 @@ type Stats struct {
 	Missed     int    // keys in the journal: of writes that the node may have missed, or may do late
 	MissedAll  bool   // the journal overflowed: nothing is read here until the node was flushed
 	Repaired   uint64 // keys deleted, and flushes, because the node had missed writes
+	Latency    Histogram // of requests answered, from the call to the reply; a connection's dial counts for those that wait for it
 }
 
 type counters struct {
-	requests, retries, writes, reads, bytesOut, bytesIn, dials, dialErrors, broken, suspected atomic.Uint64
+	requests, retries, writes, reads, bytesOut, bytesIn, dials, dialErrors, broken, suspected, hits, misses, failovers atomic.Uint64
 }
 
 // Stats returns a snapshot.
@@ -61,6 +65,7 @@ func (n *Node) Stats() Stats {
 		Requests: c.requests.Load(), Retries: c.retries.Load(), Writes: c.writes.Load(), Reads: c.reads.Load(),
 		BytesOut: c.bytesOut.Load(), BytesIn: c.bytesIn.Load(), Dials: c.dials.Load(), DialErrors: c.dialErrors.Load(),
 		Broken: c.broken.Load(), Suspected: c.suspected.Load(),
+		Hits: c.hits.Load(), Misses: c.misses.Load(), Failovers: c.failovers.Load(), Latency: n.latency.snapshot(),
 	}
 	for i := range n.streams {
 		if k := n.streams[i].Load(); k != nil {
@@ -74,6 +79,9 @@ func (n *Node) Stats() Stats {
 	s.Missed, s.MissedAll, s.Repaired = n.journal.size()
 	return s
 }
+
+// CountFailover counts a request that failed here and is moved on to another replica. It is for routes.
+func (n *Node) CountFailover() { n.count.failovers.Add(1) }
 
 // Owed returns Stats.Owed, for who needs it with every request: it takes no lock.
 func (n *Node) Owed() (replies int) {

@@ -72,9 +72,20 @@ func needsHome(op *Op) bool { return isReadModifyWrite(op) || op.ForUpdate }
 
 // failed returns the ops that have failed and have a replica left for that try.
 func (f *failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
-	return filter(ops, func(op *Op) bool {
+	return countFailovers(filter(ops, func(op *Op) bool {
 		return op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) && try < len(f.placement.Replicas(op).All)
-	})
+	}))
+}
+
+// countFailovers counts ops that are moved on to another replica.
+func countFailovers(ops []*Op) []*Op {
+	for _, op := range ops {
+		op.Failovers++
+		if op.Node != nil {
+			op.Node.CountFailover()
+		}
+	}
+	return ops
 }
 
 // isNodeFault reports whether a request failed because of the node, so that another one may serve it. A node that was

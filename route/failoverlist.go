@@ -92,7 +92,7 @@ func (f *failoverList) move(ctx context.Context, ops []*Op, walks map[*Op]*walk)
 			moved = append(moved, op)
 		}
 	}
-	return moved
+	return countFailovers(moved)
 }
 
 // mayMoveOn reports whether op has failed so that another child may be asked. A read-modify-write that the node may have

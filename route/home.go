@@ -83,7 +83,7 @@ func (w *write) addClear(op *Op, replicas []Route, home int) {
 	request := clearOf(op)
 	for i, r := range replicas {
 		if i != home {
-			w.send(op, r, request, op.Hash)
+			w.send(op, r, request, op.Hash).Uncounted = true
 		}
 	}
 	w.ends = append(w.ends, w.used)

@@ -101,11 +101,11 @@ func (w *write) free() {
 	writes.Put(w)
 }
 
-// add queues what op asks of its replicas: request, for each of them.
+// add queues what op asks of its replicas: request, for each of them. It counts for the heat of the key once.
 func (w *write) add(op *Op, replicas []Route, request *protocol.Request) {
 	w.ops = append(w.ops, op)
-	for _, r := range replicas {
-		w.send(op, r, request, op.Hash)
+	for i, r := range replicas {
+		w.send(op, r, request, op.Hash).Uncounted = op.Uncounted || i > 0
 	}
 	w.ends = append(w.ends, w.used)
 }
@@ -116,15 +116,16 @@ func (w *write) addKeys(op *Op, r Route, request *protocol.Request, keys []strin
 	for _, key := range keys {
 		keyed := *request
 		keyed.Key = key
-		w.send(op, r, &keyed, HashKey(key))
+		w.send(op, r, &keyed, HashKey(key)).Uncounted = op.Uncounted
 	}
 	w.ends = append(w.ends, w.used)
 }
 
-func (w *write) send(op *Op, r Route, request *protocol.Request, hash uint64) {
+func (w *write) send(op *Op, r Route, request *protocol.Request, hash uint64) *Op {
 	sub := w.next()
 	sub.Request, sub.Hash, sub.Token, sub.ForUpdate = *request, hash, op.Token, op.ForUpdate
 	w.batch.add(resolve(r, sub), sub)
+	return sub
 }
 
 func (w *write) next() *Op {

@@ -88,6 +88,7 @@ func (z *zoneFailover) inOrder(ctx context.Context, ops []*Op) (missed []*Op) {
 		if len(ops) == 0 {
 			return missed
 		}
+		countFailovers(filter(ops, func(op *Op) bool { return op.Err != nil }))
 		doEach(ctx, ops, func(op *Op) Route { return z.zone(op, try) })
 		missed = append(missed, filter(ops, isMiss)...)
 	}
