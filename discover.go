@@ -42,6 +42,7 @@ func (c *Client) follow(ctx context.Context) (err error) {
 	}
 	c.follower, err = discovery.NewFollower(discovery.Config{Source: c.cfg.source, OnEvent: func(e discovery.Event) {
 		c.logEvent(e)
+		c.discoveryEvent(e)
 		answered(nil)
 	}})
 	if err != nil {
@@ -77,6 +78,9 @@ func (c *Client) use(ctx context.Context, list []discovery.Node) error {
 // report logs what has become of the view.
 func (c *Client) report(err error) {
 	v := c.view.Load()
+	if !errors.Is(err, ErrClosed) {
+		c.viewEvent(err)
+	}
 	switch {
 	case errors.Is(err, ErrClosed):
 	case err != nil:

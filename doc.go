@@ -66,6 +66,17 @@
 // Of all processes that miss a key one loads it, under a lease, and a value whose load began before a Delete of the key is
 // never stored: change the database, then Delete. Invalidate lets the old value be used while one caller loads the new one.
 //
+// # Hot and missed keys
+//
+// The client looks at its own traffic for keys that cost their node too much, and for keys that are read again and again and
+// are never there: TopKeys, MissedKeys, MissedTemplates, and HotKeyEvents as they come and go (package hotkey says how they are
+// found, and WithHotKeys from when they count).
+//
+// # What goes on
+//
+// Stats has each node's state, latencies, hits and misses; Events the last things that have happened to nodes and view; an
+// Observer is told of both, and of each call.
+//
 // # The life of a Get
 //
 //  1. Client.Get fills a pooled op and hashes the key once (memcache.go).

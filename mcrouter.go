@@ -125,7 +125,12 @@ func (c *Client) followConfig(ctx context.Context) {
 		if !c.configFile.changed() {
 			continue
 		}
-		if err := c.loadConfig(ctx); err != nil && !errors.Is(err, ErrClosed) {
+		err := c.loadConfig(ctx)
+		if errors.Is(err, ErrClosed) {
+			return
+		}
+		c.viewEvent(err)
+		if err != nil {
 			c.cfg.log.Error("memcache: configuration refused; the last one stays", "file", c.cfg.mcrouter, "error", err)
 		}
 	}

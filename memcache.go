@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/nohop/memcache/discovery"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
@@ -28,6 +29,8 @@ type Client struct {
 	background *route.Background
 	configFile *configFile // nil without WithMcrouterConfig
 	loads      loads
+	events     events
+	detector   *hotkey.Detector // of hot keys; nil: there is none
 }
 
 // New validates opts and returns a client. It dials no node: that happens when one is first needed. If nodes are to be
@@ -43,7 +46,15 @@ func New(opts ...Option) (*Client, error) {
 	c := &Client{cfg: cfg, stop: stop, background: route.NewBackground(route.DefaultBackground)}
 	c.view.Store(emptyView(ErrNoServers))
 	c.loads.ctx, c.loads.behind = ctx, c.background.Go
-	if err := c.start(ctx); err != nil {
+	c.cfg.node.OnEvent = c.nodeEvent
+	if len(cfg.observers) > 0 {
+		c.events.queue = make(chan Event, eventBacklog)
+		c.wg.Go(func() { c.events.deliver(ctx, cfg.observers) })
+	}
+	if err = c.startHotKeys(ctx); err == nil {
+		err = c.start(ctx)
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -63,6 +74,9 @@ func (c *Client) Close() error {
 		n.Close()
 	}
 	c.background.Close()
+	if c.detector != nil {
+		c.detector.Close()
+	}
 	c.loads.wg.Wait()
 	c.wg.Wait()
 	return nil

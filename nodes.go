@@ -67,6 +67,7 @@ func (c *Client) apply(ctx context.Context, build func(*nodeSet) (*view, error))
 		return err
 	}
 	v.nodes = set.inOrder()
+	c.observe(v)
 	c.view.Store(v)
 	for spec, n := range set.last {
 		if set.next[spec] == nil {
@@ -74,6 +75,9 @@ func (c *Client) apply(ctx context.Context, build func(*nodeSet) (*view, error))
 		}
 	}
 	c.nodes = set.next
+	if c.detector != nil {
+		c.detector.SetNodes(len(v.nodes))
+	}
 	return nil
 }
 

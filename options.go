@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache/discovery"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/route"
 )
@@ -30,7 +31,9 @@ type config struct {
 	build      func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
 	policy     WritePolicy
 	maxTTL     time.Duration // 0: no bound
-	node       pool.Config   // for every node; Name and Addr are filled in
+	observers  []Observer
+	hotKeys    *hotkey.Options // nil: nobody looks for them
+	node       pool.Config     // for every node; Name and Addr are filled in
 }
 
 type topology uint8
@@ -45,7 +48,7 @@ const (
 )
 
 func newConfig(opts []Option) (config, error) {
-	cfg := config{replicas: 1, local: newLocalConfig(), rules: map[string][]string{}, log: slog.New(slog.DiscardHandler)}
+	cfg := config{replicas: 1, local: newLocalConfig(), rules: map[string][]string{}, hotKeys: new(hotkey.Options), log: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
 		if err := opt(&cfg); err != nil {
 			return cfg, err

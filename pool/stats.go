@@ -45,11 +45,11 @@ type Stats struct {
 	BytesIn    uint64
 	Dials      uint64
 	DialErrors uint64
-	Broken     uint64 // connections that broke
-	Suspected  uint64 // times that the node became suspect
-	Missed     int    // keys in the journal: of writes that the node may have missed, or may do late
-	MissedAll  bool   // the journal overflowed: nothing is read here until the node was flushed
-	Repaired   uint64 // keys deleted, and flushes, because the node had missed writes
+	Broken     uint64    // connections that broke
+	Suspected  uint64    // times that the node became suspect
+	Missed     int       // keys in the journal: of writes that the node may have missed, or may do late
+	MissedAll  bool      // the journal overflowed: nothing is read here until the node was flushed
+	Repaired   uint64    // keys deleted, and flushes, because the node had missed writes
 	Latency    Histogram // of requests answered, from the call to the reply; a connection's dial counts for those that wait for it
 }
 

@@ -1,0 +1,53 @@
+package memcache
+
+import (
+	"context"
+	"errors"
+
+	"github.com/nohop/memcache/route"
+)
+
+// observed is a tree whose calls are told to observers. A client without observers has no such route, and so no branch.
+type observed struct {
+	tree   route.Route
+	client *Client
+}
+
+// observe puts the observers, if there are any, before the trees of a view.
+func (c *Client) observe(v *view) {
+	if len(c.cfg.observers) > 0 {
+		v.tree, v.read = &observed{v.tree, c}, &observed{v.read, c}
+	}
+}
+
+func (o *observed) Do(ctx context.Context, ops []*route.Op) {
+	if len(ops) == 0 {
+		return
+	}
+	call := callOf(ops)
+	for _, observer := range o.client.cfg.observers {
+		ctx = observer.Start(ctx, call)
+	}
+	for _, op := range ops {
+		op.Failovers = 0
+	}
+	o.tree.Do(ctx, ops)
+	result := resultOf(ops)
+	o.tell(result)
+	for _, observer := range o.client.cfg.observers {
+		observer.End(ctx, call, result)
+	}
+}
+
+// tell makes events of what a call alone knows.
+func (o *observed) tell(r Result) {
+	if r.Failovers > 0 {
+		o.client.events.add(Event{Kind: FailedOver, Node: r.Node, Err: r.Err})
+	}
+	var partial *WriteError
+	if errors.As(r.Err, &partial) {
+		o.client.events.add(Event{Kind: WrotePartly, Err: r.Err})
+	}
+}
+
+func (o *observed) Explain(op *route.Op) route.Step { return route.Explain(o.tree, op) }

@@ -1,0 +1,194 @@
+package memcache_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/memcachetest"
+	"github.com/stretchr/testify/require"
+)
+
+// diary is an observer that writes everything down.
+type diary struct {
+	mu     sync.Mutex
+	calls  []string
+	events []memcache.Event
+}
+
+type diaryKey struct{}
+
+func (d *diary) Start(ctx context.Context, call memcache.Call) context.Context {
+	return context.WithValue(ctx, diaryKey{}, call.Key)
+}
+
+func (d *diary) End(ctx context.Context, call memcache.Call, r memcache.Result) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if ctx.Value(diaryKey{}) != call.Key {
+		panic("not the context of Start")
+	}
+	d.calls = append(d.calls, fmt.Sprintf("%v %d: %d hits, %d misses, %d failed, %d failovers at %s",
+		call.Command, call.Keys, r.Hits, r.Misses, r.Failed, r.Failovers, r.Node))
+}
+
+func (d *diary) Event(e memcache.Event) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = append(d.events, e)
+}
+
+// take returns the calls and the kinds of events since it was last called.
+func (d *diary) take() (calls []string, kinds []memcache.EventKind) {
+	synctest.Wait()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.events {
+		kinds = append(kinds, e.Kind)
+	}
+	calls, d.calls, d.events = d.calls, nil, nil
+	return calls, slices.Compact(kinds)
+}
+
+// TestObserversAreTold of each call once, whatever the routes make of it, and of what happens to the nodes.
+func TestObserversAreTold(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		told := &diary{}
+		c := w.client(memcache.WithObserver(told), memcache.WithLocal(w.addrs[0]))
+		require.NoError(w, c.Set(w.Context(), &memcache.Item{Key: "k", Value: []byte("v")}))
+		_, err := c.Get(w.Context(), "k")
+		require.NoError(w, err)
+		_, err = c.GetMulti(w.Context(), []string{"k", "none", "nothing"})
+		require.NoError(w, err)
+		require.Error(w, c.Delete(w.Context(), "bad key"))
+		calls, kinds := told.take()
+		require.Equal(w, []string{
+			"set 1: 0 hits, 0 misses, 0 failed, 0 failovers at node-0:11211",
+			"get 1: 1 hits, 0 misses, 0 failed, 0 failovers at node-0:11211",
+			"get 3: 1 hits, 2 misses, 0 failed, 0 failovers at " + lastNode(calls),
+		}, calls)
+		require.ElementsMatch(w, []memcache.EventKind{memcache.ViewChanged, memcache.NodeDialed}, kinds)
+
+		w.servers[0].Kill()
+		item, err := c.Get(w.Context(), "k")
+		require.NoError(w, err)
+		require.Equal(w, "v", string(item.Value))
+		calls, kinds = told.take()
+		require.Equal(w, []string{"get 1: 1 hits, 0 misses, 0 failed, 1 failovers at node-1:11211"}, calls)
+		require.Subset(w, kinds, []memcache.EventKind{memcache.NodeLost, memcache.FailedOver})
+		require.NotZero(w, c.Stats().Nodes[0].Failovers)
+
+		require.NoError(w, c.Set(w.Context(), &memcache.Item{Key: "k", Value: []byte("w")}))
+		_, kinds = told.take()
+		require.Contains(w, kinds, memcache.NodeMissedWrite)
+		require.NotContains(w, kinds, memcache.WrotePartly, "the policy is Available")
+	})
+}
+
+// lastNode returns the node of the last call.
+func lastNode(calls []string) string {
+	_, node, _ := strings.Cut(calls[len(calls)-1], " at ")
+	return node
+}
+
+// TestAPartialWriteIsAnEvent where the policy makes it an error.
+func TestAPartialWriteIsAnEvent(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		told := &diary{}
+		c := w.client(memcache.WithObserver(told), memcache.WithWritePolicy(memcache.RequireAll))
+		w.servers[1].Kill()
+		require.ErrorIs(w, c.Set(w.Context(), &memcache.Item{Key: "k"}), memcache.ErrPartialWrite)
+		_, kinds := told.take()
+		require.Contains(w, kinds, memcache.WrotePartly)
+	})
+}
+
+// TestASlowObserverLosesEvents, and is told how many; the client does not wait for it, and keeps the last ones itself.
+func TestASlowObserverLosesEvents(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		slow := &stuck{free: make(chan struct{})}
+		c := w.client(memcache.WithObserver(slow))
+		for range 1100 {
+			w.servers[0].Restart()
+			require.Eventually(w, func() bool { return c.Ping(w.Context()) == nil }, time.Minute, time.Second)
+		}
+		require.Len(w, c.Events(), 128)
+		require.IsIncreasing(w, times(c.Events()))
+		close(slow.free)
+		w.servers[0].Restart()
+		require.Eventually(w, func() bool { return c.Ping(w.Context()) == nil }, time.Minute, time.Second)
+		synctest.Wait()
+		require.Positive(w, slow.dropped)
+	})
+}
+
+func times(events []memcache.Event) (list []int64) {
+	for i, e := range events {
+		list = append(list, e.Time.UnixNano()+int64(i)) // several happen at one moment of the bubble
+	}
+	return list
+}
+
+// stuck is an observer whose first event does not end until it is freed.
+type stuck struct {
+	free    chan struct{}
+	dropped int
+}
+
+func (s *stuck) Start(ctx context.Context, _ memcache.Call) context.Context { return ctx }
+func (s *stuck) End(context.Context, memcache.Call, memcache.Result)        {}
+func (s *stuck) Event(e memcache.Event) {
+	<-s.free
+	s.dropped += e.Dropped
+}
+
+// TestExplainSeesThroughObservers: they are no step of a request's way.
+func TestExplainSeesThroughObservers(t *testing.T) {
+	plain := newClient(t, memcache.WithServers("a", "b"))
+	observed := newClient(t, memcache.WithServers("a", "b"), memcache.WithObserver(&diary{}))
+	want, err := plain.Explain("k")
+	require.NoError(t, err)
+	got, err := observed.Explain("k")
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+}
+
+// ExampleWithObserver logs calls that were slow or failed.
+func ExampleWithObserver() {
+	node := memcachetest.NewServer()
+	defer node.Close()
+	client, err := memcache.New(memcache.WithServers(node.Addr()), memcache.WithObserver(slowLog{time.Second}))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+	node.InjectNext(memcachetest.Delay(2 * time.Second))
+	_, err = client.Get(context.Background(), "k")
+	fmt.Println(err != nil)
+	// Output:
+	// get of 1: 1 failed
+	// true
+}
+
+type slowLog struct{ limit time.Duration }
+
+type started struct{}
+
+func (s slowLog) Start(ctx context.Context, _ memcache.Call) context.Context {
+	return context.WithValue(ctx, started{}, time.Now())
+}
+
+func (s slowLog) End(ctx context.Context, call memcache.Call, r memcache.Result) {
+	if r.Failed > 0 || time.Since(ctx.Value(started{}).(time.Time)) > s.limit {
+		fmt.Printf("%v of %d: %d failed\n", call.Command, call.Keys, r.Failed)
+	}
+}
+
+func (s slowLog) Event(memcache.Event) {}
