@@ -1,0 +1,234 @@
+package memcacheotel_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nohop/memcache"
+	memcacheotel "github.com/nohop/memcache/contrib/otel"
+	"github.com/nohop/memcache/memcachetest"
+	"github.com/nohop/memcache/protocol"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+	tracenoop "go.opentelemetry.io/otel/trace/noop"
+)
+
+// scene is a client whose spans and metrics are kept.
+type scene struct {
+	*testing.T
+	client *memcache.Client
+	nodes  []*memcachetest.Server
+	spans  *tracetest.SpanRecorder
+	tracer trace.Tracer
+	reader *metric.ManualReader
+}
+
+func newScene(t *testing.T, nodes int, opts ...memcacheotel.Option) *scene {
+	s := &scene{T: t, spans: tracetest.NewSpanRecorder(), reader: metric.NewManualReader()}
+	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.spans))
+	s.tracer = tracers.Tracer("test")
+	telemetry, err := memcacheotel.New(append(opts, memcacheotel.WithTracerProvider(tracers),
+		memcacheotel.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(s.reader))))...)
+	require.NoError(t, err)
+	clientOpts := []memcache.Option{memcache.WithReplicated(), memcache.WithObserver(telemetry), memcache.WithTimeout(5 * time.Second)}
+	for range nodes {
+		node := memcachetest.NewServer()
+		t.Cleanup(node.Close)
+		s.nodes = append(s.nodes, node)
+		clientOpts = append(clientOpts, memcache.WithServers(node.Addr()))
+	}
+	s.client, err = memcache.New(clientOpts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { s.client.Close() })
+	return s
+}
+
+// last returns the span that ended last and its attributes.
+func (s *scene) last() (sdktrace.ReadOnlySpan, map[string]any) {
+	ended := s.spans.Ended()
+	require.NotEmpty(s, ended)
+	span := ended[len(ended)-1]
+	attrs := map[string]any{}
+	for _, a := range span.Attributes() {
+		attrs[string(a.Key)] = a.Value.AsInterface()
+	}
+	return span, attrs
+}
+
+// TestASpanIsOneCall, a child of the caller's span, with what conventions ask for.
+func TestASpanIsOneCall(t *testing.T) {
+	s := newScene(t, 1, memcacheotel.WithNamespace("sessions"))
+	ctx, parent := s.tracer.Start(t.Context(), "request")
+	require.NoError(t, s.client.Set(ctx, &memcache.Item{Key: "secret", Value: []byte("v")}))
+	_, err := s.client.Get(ctx, "secret")
+	require.NoError(t, err)
+	span, attrs := s.last()
+	host, port := "127.0.0.1", s.port(0)
+	require.Equal(t, "get "+s.nodes[0].Addr(), span.Name())
+	require.Equal(t, trace.SpanKindClient, span.SpanKind())
+	require.Equal(t, parent.SpanContext().SpanID(), span.Parent().SpanID())
+	require.Equal(t, map[string]any{
+		"db.system.name": "memcached", "db.operation.name": "get", "db.namespace": "sessions",
+		"server.address": host, "server.port": port, "network.peer.address": host, "network.peer.port": port,
+		"memcache.hits": int64(1), "memcache.misses": int64(0),
+	}, attrs)
+	require.Len(t, s.spans.Ended(), 2)
+
+	_, err = s.client.GetMulti(ctx, []string{"secret", "a", "b"})
+	require.NoError(t, err)
+	span, attrs = s.last()
+	require.Equal(t, "BATCH get", span.Name())
+	require.Equal(t, "BATCH get", attrs["db.operation.name"])
+	require.Equal(t, int64(3), attrs["db.operation.batch.size"])
+	require.Equal(t, int64(2), attrs["memcache.misses"])
+	require.Equal(t, codes.Unset, span.Status().Code, "a miss is no error")
+	require.NotContains(t, fmt.Sprint(attrs, span.Name()), "secret")
+}
+
+func (s *scene) port(i int) int64 {
+	var port int64
+	_, err := fmt.Sscanf(s.nodes[i].Addr(), "127.0.0.1:%d", &port)
+	require.NoError(s, err)
+	return port
+}
+
+func TestKeysAreSaidOnRequest(t *testing.T) {
+	s := newScene(t, 1, memcacheotel.WithKeys())
+	_, _ = s.client.Get(t.Context(), "k")
+	_, attrs := s.last()
+	require.Equal(t, "k", attrs["memcache.key"])
+}
+
+// TestAFailedCall says of what kind; one that another replica has served says so and is none.
+func TestAFailedCall(t *testing.T) {
+	s := newScene(t, 2)
+	require.NoError(t, s.client.Set(t.Context(), &memcache.Item{Key: "k"}))
+	explained, err := s.client.Explain("k")
+	require.NoError(t, err)
+	first := 0
+	if s.nodes[1].Addr() == explained.Replicas[0].Node {
+		first = 1
+	}
+	s.nodes[first].Kill()
+	_, err = s.client.Get(t.Context(), "k")
+	require.NoError(t, err)
+	span, attrs := s.last()
+	require.Equal(t, int64(1), attrs["memcache.failovers"])
+	require.Equal(t, s.port(1-first), attrs["server.port"])
+	require.Equal(t, codes.Unset, span.Status().Code)
+
+	s.nodes[1-first].Kill()
+	_, err = s.client.Get(t.Context(), "k")
+	require.Error(t, err)
+	span, attrs = s.last()
+	require.Equal(t, memcache.ErrorClass(err), attrs["error.type"])
+	require.Equal(t, codes.Error, span.Status().Code)
+}
+
+// TestMetrics: durations with buckets that suit a cache, and counters of keys and events.
+func TestMetrics(t *testing.T) {
+	s := newScene(t, 1)
+	require.NoError(t, s.client.Set(t.Context(), &memcache.Item{Key: "k", Value: []byte("v")}))
+	_, err := s.client.GetMulti(t.Context(), []string{"k", "a", "b"})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return s.sum("memcache.client.events") >= 2 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, int64(1), s.sum("memcache.client.hits"))
+	require.Equal(t, int64(2), s.sum("memcache.client.misses"))
+	require.Zero(t, s.sum("memcache.client.failovers"))
+	h, ok := s.metric("db.client.operation.duration").Data.(metricdata.Histogram[float64])
+	require.True(t, ok)
+	require.Equal(t, "s", s.metric("db.client.operation.duration").Unit)
+	require.Len(t, h.DataPoints, 2, "set and BATCH get")
+	for _, p := range h.DataPoints {
+		require.Equal(t, uint64(1), p.Count)
+		require.Less(t, p.Bounds[0], 1e-4)
+		name, _ := p.Attributes.Value("db.operation.name")
+		require.Contains(t, []string{"set", "BATCH get"}, name.AsString())
+	}
+}
+
+func (s *scene) metric(name string) metricdata.Metrics {
+	var all metricdata.ResourceMetrics
+	require.NoError(s, s.reader.Collect(context.Background(), &all))
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if m.Name == name {
+				return m
+			}
+		}
+	}
+	return metricdata.Metrics{}
+}
+
+func (s *scene) sum(name string) (total int64) {
+	if data, ok := s.metric(name).Data.(metricdata.Sum[int64]); ok {
+		for _, p := range data.DataPoints {
+			total += p.Value
+		}
+	}
+	return total
+}
+
+// TestAddresses of all kinds are named as conventions have it.
+func TestAddresses(t *testing.T) {
+	recorder := tracetest.NewSpanRecorder()
+	telemetry, err := memcacheotel.New(memcacheotel.WithMeterProvider(noop.NewMeterProvider()),
+		memcacheotel.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder))))
+	require.NoError(t, err)
+	call := memcache.Call{Command: protocol.Get, Keys: 1}
+	for addr, want := range map[string][]attribute.KeyValue{
+		"cache:11211":  {attribute.String("server.address", "cache"), attribute.Int("network.peer.port", 11211)},
+		"[::1]:11311":  {attribute.String("server.address", "::1"), attribute.Int("server.port", 11311)},
+		"/run/mc.sock": {attribute.String("server.address", "/run/mc.sock"), attribute.String("network.transport", "unix")},
+		"strange":      {attribute.String("server.address", "strange")},
+		"":             {},
+	} {
+		telemetry.End(telemetry.Start(t.Context(), call), call, memcache.Result{Addr: addr})
+		ended := recorder.Ended()
+		require.Subset(t, ended[len(ended)-1].Attributes(), want, addr)
+	}
+	telemetry.End(t.Context(), call, memcache.Result{}) // of a call that it has not seen start
+}
+
+// Example has a client traced and measured by the global providers.
+func Example() {
+	telemetry, err := memcacheotel.New()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client, err := memcache.New(memcache.WithServers("10.0.0.1:11211"), memcache.WithObserver(telemetry))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer client.Close()
+}
+
+// BenchmarkTelemetry is what a get costs more with spans and metrics on, and with metrics alone.
+func BenchmarkTelemetry(b *testing.B) {
+	meters := metric.NewMeterProvider(metric.WithReader(metric.NewManualReader()))
+	for name, tracers := range map[string]trace.TracerProvider{
+		"spans+metrics": sdktrace.NewTracerProvider(), "metrics": tracenoop.NewTracerProvider(),
+	} {
+		b.Run(name, func(b *testing.B) {
+			telemetry, err := memcacheotel.New(memcacheotel.WithTracerProvider(tracers), memcacheotel.WithMeterProvider(meters))
+			require.NoError(b, err)
+			call := memcache.Call{Command: protocol.Get, Key: "k", Keys: 1}
+			result := memcache.Result{Hits: 1, Node: "n", Addr: "10.0.0.1:11211"}
+			b.ReportAllocs()
+			for b.Loop() {
+				telemetry.End(telemetry.Start(b.Context(), call), call, result)
+			}
+		})
+	}
+}

@@ -1,0 +1,140 @@
+package memcacheotel
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nohop/memcache"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/metric"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const scope = "github.com/nohop/memcache/contrib/otel"
+
+// Telemetry makes spans and metrics of a client's calls. Give it to memcache.WithObserver. It is safe for concurrent use, and
+// one serves any number of clients.
+type Telemetry struct {
+	config
+	tracer   trace.Tracer
+	duration metric.Float64Histogram
+	hits     metric.Int64Counter
+	misses   metric.Int64Counter
+	failover metric.Int64Counter
+	events   metric.Int64Counter
+	kinds    kinds
+}
+
+var _ memcache.Observer = (*Telemetry)(nil)
+
+// durationBounds are the buckets of durations, in seconds.
+var durationBounds = []float64{50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.6e-3, 3.2e-3, 6.4e-3, 12.8e-3, 25.6e-3, 51.2e-3, 0.1, 0.2, 0.5, 1, 2.5}
+
+// New returns a Telemetry over the global providers, or those of opts. The error is that of an instrument.
+func New(opts ...Option) (*Telemetry, error) {
+	t := &Telemetry{config: newConfig(opts)}
+	t.tracer = t.tracers.Tracer(scope)
+	m := t.meters.Meter(scope)
+	var errs [5]error
+	t.duration, errs[0] = m.Float64Histogram("db.client.operation.duration", metric.WithUnit("s"),
+		metric.WithDescription("Duration of database client operations."), metric.WithExplicitBucketBoundaries(durationBounds...))
+	counter := func(i int, name, unit, what string) (c metric.Int64Counter) {
+		c, errs[i] = m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(what))
+		return c
+	}
+	t.hits = counter(1, "memcache.client.hits", "{key}", "Reads that found their key.")
+	t.misses = counter(2, "memcache.client.misses", "{key}", "Reads that did not find their key.")
+	t.failover = counter(3, "memcache.client.failovers", "{key}", "Keys moved on to another replica because one failed.")
+	t.events = counter(4, "memcache.client.events", "{event}", "What has happened to nodes and view.")
+	return t, errors.Join(errs[:]...)
+}
+
+// pending is the context of a call, with what End needs of Start.
+type pending struct {
+	context.Context
+	began time.Time
+	span  trace.Span
+}
+
+type pendingKey struct{}
+
+// Value finds the pending call itself.
+func (p *pending) Value(key any) any {
+	if key == (pendingKey{}) {
+		return p
+	}
+	return p.Context.Value(key)
+}
+
+var asClient = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
+
+// Start implements memcache.Observer.
+func (t *Telemetry) Start(ctx context.Context, call memcache.Call) context.Context {
+	p := &pending{began: time.Now()}
+	p.Context, p.span = t.tracer.Start(ctx, operationOf(call), asClient...)
+	return p
+}
+
+// End implements memcache.Observer.
+func (t *Telemetry) End(ctx context.Context, call memcache.Call, r memcache.Result) {
+	p, ok := ctx.Value(pendingKey{}).(*pending)
+	if !ok {
+		return
+	}
+	k := t.kindOf(call, r)
+	if p.span.IsRecording() {
+		t.describe(p.span, k, call, r)
+	}
+	p.span.End()
+	t.duration.Record(ctx, time.Since(p.began).Seconds(), k.measured)
+	add(ctx, t.hits, r.Hits, k)
+	add(ctx, t.misses, r.Misses, k)
+	add(ctx, t.failover, r.Failovers, k)
+}
+
+func add(ctx context.Context, c metric.Int64Counter, n int, k *kind) {
+	if n > 0 {
+		c.Add(ctx, int64(n), k.measured)
+	}
+}
+
+// Event implements memcache.Observer.
+func (t *Telemetry) Event(e memcache.Event) {
+	t.events.Add(context.Background(), 1, metric.WithAttributes(attribute.String("memcache.event", string(e.Kind))))
+}
+
+// describe says of a span what is known when it ends.
+func (t *Telemetry) describe(span trace.Span, k *kind, call memcache.Call, r memcache.Result) {
+	span.SetName(k.name)
+	span.SetAttributes(k.attrs...)
+	if call.Keys > 1 {
+		span.SetAttributes(semconv.DBOperationBatchSize(call.Keys), hits(r.Hits), misses(r.Misses))
+	}
+	if r.Failovers > 0 {
+		span.SetAttributes(attribute.Int("memcache.failovers", r.Failovers))
+	}
+	if t.keys {
+		span.SetAttributes(attribute.String("memcache.key", call.Key))
+	}
+	if r.Err != nil {
+		span.SetStatus(codes.Error, r.Err.Error()) // errors hold no key
+	}
+}
+
+func hits(n int) attribute.KeyValue   { return attribute.Int("memcache.hits", n) }
+func misses(n int) attribute.KeyValue { return attribute.Int("memcache.misses", n) }
+
+// operationOf is the operation's name, as conventions want that of a batch.
+func operationOf(call memcache.Call) string {
+	name := call.Command.String()
+	if call.Compare {
+		name = "compare-and-swap"
+	}
+	if call.Keys > 1 {
+		return "BATCH " + name
+	}
+	return name
+}
