@@ -15,6 +15,7 @@ type Key struct {
 	OpsPerSecond   float64   // estimate
 	BytesPerSecond float64   // estimate; keys, values and about 60 bytes per op
 	WriteShare     float64   // of its ops, 0 to 1
+	MissShare      float64   // of its ops, 0 to 1: reads that did not find it
 	ItemSize       int       // mean size of the key with its value, in bytes
 	Sampled        int       // ops sampled, n: one standard deviation of the estimates is about 1/sqrt(n)
 	Since          time.Time // when it became hot; zero if it is not
@@ -61,6 +62,7 @@ func (s *scale) key(hash uint64, t tally) Key {
 		OpsPerSecond:   s.rate(t.ops, s.sampled.ops, float64(s.exact.ops)),
 		BytesPerSecond: s.rate(t.bytes(s.base), s.sampled.bytes(s.base), exactBytes),
 		WriteShare:     min(1, ratio(t.writes, t.ops)),
+		MissShare:      min(1, ratio(t.misses, t.ops)),
 		ItemSize:       max(0, int(math.Round(ratio(t.bytes(s.base), t.ops)))-framing),
 		Sampled:        t.seen,
 	}
