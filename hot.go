@@ -7,6 +7,7 @@ import (
 
 	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/route"
 )
 
 // WithHotKeys sets the thresholds from which keys are reported as hot or missed. Without it they are those of package
@@ -69,6 +70,33 @@ func (c *Client) MissedTemplates(n int) []hotkey.MissedKey {
 		return nil
 	}
 	return c.detector.MissedTemplates(n)
+}
+
+// HotKeyReport returns the n hottest keys, the n most missed and the n most missed families, with their homes, in the form in
+// which they are shown and sent to others, as cmd/mctop reads it.
+func (c *Client) HotKeyReport(n int) hotkey.Report {
+	if c.detector == nil {
+		return hotkey.Report{Notes: []string{"the search for hot keys is switched off"}}
+	}
+	r := c.detector.Report(n)
+	v := c.view.Load()
+	for i := range r.Keys {
+		r.Keys[i].Home = v.homeOf(r.Keys[i].Key)
+	}
+	for i := range r.Missed {
+		r.Missed[i].Home = v.homeOf(r.Missed[i].Key)
+	}
+	return r
+}
+
+// homeOf returns the name of a key's home, "" if a tree of the caller's decides.
+func (v *view) homeOf(key string) string {
+	if v.placement == nil {
+		return ""
+	}
+	op := route.Op{Hash: route.HashKey(key)}
+	op.Request.Key = key
+	return nodeOf(v.placement.Replicas(&op).All[0], &op).Name()
 }
 
 // HotKeyEvents yields what becomes of hot and missed keys from now on, until the loop is left, ctx ends or the client is

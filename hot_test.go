@@ -40,6 +40,13 @@ func TestAHotAndAMissedKeyAreFound(t *testing.T) {
 		require.InEpsilon(w, 1000, top[0].OpsPerSecond, 0.3)
 		require.InEpsilon(w, 10<<20, top[0].BytesPerSecond, 0.3)
 		require.False(w, top[0].Since.IsZero())
+		report := c.HotKeyReport(5)
+		require.Equal(w, "popular", report.Keys[0].Key)
+		explained, err := c.Explain("popular")
+		require.NoError(w, err)
+		require.Equal(w, explained.Home, report.Keys[0].Home)
+		require.Equal(w, "usre:7", report.Missed[0].Key)
+		require.NotEmpty(w, report.Missed[0].Home)
 		missed := c.MissedKeys(1)
 		require.Len(w, missed, 1)
 		require.Equal(w, "usre:7", missed[0].Name)
@@ -61,6 +68,7 @@ func TestHotKeysCanBeSwitchedOff(t *testing.T) {
 	require.Empty(t, c.TopKeys(10))
 	require.Empty(t, c.MissedKeys(10))
 	require.Empty(t, c.MissedTemplates(10))
+	require.NotEmpty(t, c.HotKeyReport(10).Notes)
 	for range c.HotKeyEvents(t.Context()) {
 		t.Fatal("an event of nobody")
 	}

@@ -17,7 +17,8 @@ type view struct {
 	read      route.Route     // the part of the tree that serves reads
 	placement route.Placement // of a preset; nil for a tree that is none
 	local     locality
-	reason    error // why there are no nodes
+	zones     map[string]string // of the nodes that have one, by name
+	reason    error             // why there are no nodes
 }
 
 // emptyView answers everything with err.
@@ -61,8 +62,18 @@ func (c *Client) viewOf(set *nodeSet, list []discovery.Node) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.local = local
+	v.local, v.zones = local, zonesOf(list)
 	return v, nil
+}
+
+func zonesOf(list []discovery.Node) map[string]string {
+	zones := make(map[string]string)
+	for _, n := range list {
+		if n.Zone != "" {
+			zones[n.Name] = n.Zone
+		}
+	}
+	return zones
 }
 
 // presetView builds the tree of a preset over members.

@@ -122,6 +122,9 @@ func (s *Slots) Why(op *Op) string { return fmt.Sprintf("slot %d of %d", SlotOf(
 // SlotOf returns the slot of a key with that hash.
 func SlotOf(hash uint64) int { return int(hash >> (64 - 14)) }
 
+// HashOfSlot returns the lowest hash of a slot, of 0 to SlotCount-1.
+func HashOfSlot(slot int) uint64 { return uint64(slot) << (64 - 14) }
+
 // HashKey returns the hash of a key that everything here goes by: xxhash64.
 func HashKey(key string) uint64 { return xxhash.Sum64String(key) }
 
