@@ -75,7 +75,8 @@
 // # What goes on
 //
 // Stats has each node's state, latencies, hits and misses; Events the last things that have happened to nodes and view; an
-// Observer is told of both, and of each call.
+// Observer is told of both, and of each call. Package inspect shows them on a page, contrib/prometheus and contrib/otel hand
+// them on.
 //
 // # The life of a Get
 //
