@@ -157,7 +157,7 @@ func (c *conn) honours(op *Op) bool {
 func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	k := c.node.newCall()
 	k.command, k.form, k.key, k.binary = r.Command, form, r.Key, r.Has(protocol.BinaryKey)
-	k.hash, k.size, k.sampled = op.Hash, len(r.Value), c.reader.tally.sampler != nil && op.isCallers() && r.Command.IsKeyed()
+	k.hash, k.size, k.sampled = op.Hash, len(r.Value), c.node.cfg.NewSampler != nil && op.isCallers() && r.Command.IsKeyed()
 	if form == protocol.FormLine {
 		c.appendLine(r, k)
 	} else {

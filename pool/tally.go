@@ -67,5 +67,5 @@ func (t *tally) hand(n *Node) {
 	if t.misses > 0 {
 		n.count.misses.Add(t.misses)
 	}
-	*t = tally{sampler: t.sampler}
+	t.now, t.hits, t.misses, t.latency = 0, 0, 0, 0
 }
