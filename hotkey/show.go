@@ -34,7 +34,7 @@ type ReportKey struct {
 	Sampled        int       `json:"sampled"`             // ops that the estimates rest on
 	Hot            time.Time `json:"hot_since,omitzero"`  // since when it is hot; zero if it is not
 	Home           string    `json:"home,omitempty"`      // the node that owns it, or those where it was seen
-	Remedy         string    `json:"remedy,omitempty"`    // what is done about it, such as "keep" or "spread 3"
+	Remedy         string    `json:"remedy,omitempty"`    // what is done about it; see RemedyText
 }
 
 // ReportMissed is a line of a Report: a key, or a family of keys, that is read and not there.
@@ -105,7 +105,24 @@ func reportMissed(list []MissedKey) []ReportMissed {
 
 func keyID(hash uint64) string { return fmt.Sprintf("%016x", hash) }
 
-// HideKeys takes the names of keys and families out of the report; their IDs stay.
+// RemedyText says an action in few letters: its kind, on how many nodes if that is more than one, and the staleness that
+// it allows, such as "keep", "keep 250ms" or "spread 3". It is "" for None.
+func RemedyText(a Action) string {
+	if a.Kind == None {
+		return ""
+	}
+	text := a.Kind.String()
+	if nodes := max(a.Copies, len(a.Nodes)); nodes > 1 {
+		text += fmt.Sprintf(" %d", nodes)
+	}
+	if a.Staleness > 0 {
+		text += " " + a.Staleness.String()
+	}
+	return text
+}
+
+// HideKeys takes the names of keys and families out of the report. Their IDs stay: who can guess a key can find out that
+// it is there.
 func (r *Report) HideKeys() {
 	for i := range r.Keys {
 		r.Keys[i].Key = ""

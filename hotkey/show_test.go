@@ -29,16 +29,16 @@ func TestReportSaysWhatTheDetectorKnows(t *testing.T) {
 	r := l.Report(3)
 
 	require.InDelta(t, 10_000, r.OpsPerSecond, 200)
-	require.InDelta(t, 2_000, r.MissesPerSecond, 200)
+	require.InDelta(t, 2_000, r.MissesPerSecond, 300)
 	require.NotEmpty(t, r.Keys)
 	hot := r.Keys[0]
 	require.Equal(t, "hot", hot.Key)
 	require.Equal(t, fmt.Sprintf("%016x", xxhash.Sum64String("hot")), hot.ID)
-	require.InDelta(t, 0.1/0.9, hot.WriteShare, 0.04)
-	require.InDelta(t, 7.0/8, *hot.HitRatio, 0.04)
+	require.InDelta(t, 0.1/0.9, hot.WriteShare, 0.09) // 6 sigma of 560 samples
+	require.InDelta(t, 7.0/8, *hot.HitRatio, 0.09)
 	require.False(t, hot.Hot.IsZero())
 	require.Equal(t, "hot", r.Missed[0].Key)
-	require.InDelta(t, 1_000, r.Missed[0].MissesPerSecond, 200)
+	require.InDelta(t, 1_000, r.Missed[0].MissesPerSecond, 300)
 	require.Equal(t, "user:#", r.Families[0].Template)
 
 	r.HideKeys()
@@ -82,4 +82,19 @@ func TestAReportComesBackFromJSONAsItWas(t *testing.T) {
 	var back Report
 	require.NoError(t, json.Unmarshal(data, &back))
 	require.Equal(t, r, back)
+}
+
+func TestRemedyText(t *testing.T) {
+	for want, a := range map[string]Action{
+		"":              {},
+		"keep":          {Kind: Keep},
+		"keep 250ms":    {Kind: Keep, Staleness: 250 * time.Millisecond},
+		"spread 3":      {Kind: Spread, Copies: 3},
+		"spread 2 1.5s": {Kind: Spread, Nodes: []string{"a", "b"}, Staleness: 1500 * time.Millisecond},
+		"pin":           {Kind: Pin, Nodes: []string{"a"}},
+		"pin 2":         {Kind: Pin, Nodes: []string{"a", "b"}},
+		"deny":          {Kind: Deny},
+	} {
+		require.Equal(t, want, RemedyText(a))
+	}
 }

@@ -1,0 +1,57 @@
+package fetchers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// Options of a Watcher. The zero value is the default of everything.
+type Options struct {
+	// Dial opens the connection: network is "tcp", or "unix" for a node that is a path. A node that wants TLS or
+	// authentication gets it here. Default: net.Dialer, whose keepalive finds a node that has vanished.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// DialTimeout is for dialing and for the answer to "watch". Default 5 s.
+	DialTimeout time.Duration
+	// MaxBackoff is the longest pause between attempts to connect; the first is 100 ms, each is twice the one before, and all
+	// are shortened at random by up to a half. Default 5 s.
+	MaxBackoff time.Duration
+	// Ours reports whether the client of a connection, by its address as the node sees it, is one whose ops are not to be
+	// counted here, because the detector gets them from the client itself. It is called once for each connection. While
+	// lines are skipped a connection can be mistaken for another, until it is closed. Default: no client is.
+	Ours func(client netip.AddrPort) bool
+}
+
+var (
+	// ErrBadOptions is matched by the errors of New.
+	ErrBadOptions = errors.New("fetchers: bad options")
+	// ErrRefused is matched by Status.Err if the node answered "watch" with anything but OK; the answer is in its text.
+	ErrRefused = errors.New("fetchers: the node refuses to be watched")
+)
+
+const firstBackoff = 100 * time.Millisecond
+
+func (o Options) withDefaults() (Options, error) {
+	if o.DialTimeout < 0 || o.MaxBackoff < 0 {
+		return o, fmt.Errorf("%w: a time is negative", ErrBadOptions)
+	}
+	o.DialTimeout = cmp.Or(o.DialTimeout, 5*time.Second)
+	o.MaxBackoff = cmp.Or(o.MaxBackoff, 5*time.Second)
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	return o, nil
+}
+
+// networkOf is that of a node's address.
+func networkOf(node string) string {
+	if strings.HasPrefix(node, "/") {
+		return "unix"
+	}
+	return "tcp"
+}
