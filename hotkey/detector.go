@@ -33,6 +33,7 @@ type Detector struct {
 	watched *watchlist    // hot keys
 	missed  *missList     // missed keys
 	family  *missList     // families of missed keys
+	fleet   map[uint64]float64
 }
 
 // New returns a detector. The error matches ErrBadOptions.

@@ -42,6 +42,9 @@
 // Choose is the automatic choice as a pure function: keep the value in the process, spread it over nodes, or nothing and
 // an Advice event. Detector.Remedies makes it for each key that is acted on.
 //
+// One process does not see what a key is of the load of a whole fleet. Where something counts that, as package rulestore
+// does, Detector.SetFleetShares takes it, and the choice goes by it.
+//
 // # Rules
 //
 // Rules are data: a key or a prefix, and an action. A Table of them is immutable, so that a client can swap it in one

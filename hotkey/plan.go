@@ -24,7 +24,7 @@ func (d *Detector) Remedies(p Policy, explicit *Table) []Remedy {
 	var remedies []Remedy
 	for _, w := range d.acting() {
 		key := w.key()
-		key.Name = d.sink.name(key.Hash)
+		key.Name, key.FleetShare = d.sink.name(key.Hash), d.fleet[key.Hash]
 		policy := p
 		if rule := explicit.Lookup(key.Hash, key.Name); rule != nil {
 			if rule.Action.Kind != Auto {
@@ -55,8 +55,12 @@ func (d *Detector) acting() []*watch {
 }
 
 func (d *Detector) facts(k *Key, keepLeft int) Facts {
+	share := k.Share
+	if k.FleetShare > 0 {
+		share = k.FleetShare
+	}
 	return Facts{
-		Share:        k.Share,
+		Share:        share,
 		OpsPerSecond: k.OpsPerSecond,
 		ItemSize:     k.ItemSize,
 		WriteShare:   k.WriteShare,

@@ -19,6 +19,7 @@ type Key struct {
 	ItemSize       int       // mean size of the key with its value, in bytes
 	Sampled        int       // ops sampled, n: one standard deviation of the estimates is about 1/sqrt(n)
 	Since          time.Time // when it became hot; zero if it is not
+	FleetShare     float64   // as Share, of all processes; 0: not known, see SetFleetShares
 }
 
 // MissedKey is what is known of a key that is read and not there, or of a family of such keys, over the trailing second.
@@ -91,6 +92,7 @@ func (d *Detector) Top(n int) []Key {
 		if w := d.watched.find(keys[i].Hash); w != nil {
 			keys[i].Since = w.since
 		}
+		keys[i].FleetShare = d.fleet[keys[i].Hash]
 	}
 	return keys
 }
@@ -171,6 +173,7 @@ func (s *scale) missed(hash uint64, t tally) MissedKey {
 type Stats struct {
 	OpsPerSecond    float64 // exact, but for the last few of each sampler
 	BytesPerSecond  float64 // as Key.BytesPerSecond
+	CostPerSecond   float64 // what the shares of keys are of: bytes, and RequestCost for each op
 	MissesPerSecond float64
 	Samples         int    // of ops in the trailing second
 	SampleCost      int64  // cost that a sample stands for now: bytes and RequestCost
@@ -194,6 +197,7 @@ func (d *Detector) Stats() Stats {
 		EventsDropped:  d.stream.dropped.Load(),
 	}
 	if scale.seconds > 0 {
+		st.CostPerSecond = float64(scale.exact.cost) / scale.seconds
 		st.MissesPerSecond = float64(scale.exact.misses) / scale.seconds
 	}
 	st.Acting, st.Hot = d.watched.counts()

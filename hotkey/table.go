@@ -249,6 +249,16 @@ func (t *Table) CheckNodes(known func(node string) bool) error {
 	return nil
 }
 
+// WithNodes returns the table without the rules that name a node that is not known.
+func (t *Table) WithNodes(known func(node string) bool) *Table {
+	if t == nil {
+		return nil
+	}
+	return t.filtered(func(r *Rule) bool {
+		return !slices.ContainsFunc(r.Action.Nodes, func(n string) bool { return !known(n) })
+	})
+}
+
 // WithRemedies returns the table with an automatic rule for each remedy that does something, in place of the automatic
 // rules that it had; the header stays. A Pin must have been given its Nodes. The error is a *TableError.
 func (t *Table) WithRemedies(remedies []Remedy) (*Table, error) {
