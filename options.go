@@ -22,7 +22,8 @@ type config struct {
 	source   discovery.Source // of all nodes, if there are others than the fixed; else nil
 	local    localConfig
 	topology topology
-	replicas int // of a sharded topology
+	replicas int  // of a sharded topology
+	coherent bool // WithCoherentReplicas
 	rules    map[string][]string
 
 	binaryKeys bool
@@ -58,6 +59,9 @@ func newConfig(opts []Option) (config, error) {
 }
 
 func (c *config) validate() error {
+	if err := c.validateCoherent(); err != nil {
+		return err
+	}
 	if c.topology == configured {
 		return c.validateConfigured()
 	}

@@ -55,8 +55,11 @@ func (c *Client) viewOf(set *nodeSet, list []discovery.Node) (*view, error) {
 	}
 	local := c.cfg.local.decide(members, c.nearest)
 	build := c.cfg.presetView
-	if c.cfg.build != nil {
+	switch {
+	case c.cfg.build != nil:
 		build = c.customView
+	case c.cfg.coherent && !c.cfg.onlyHomes():
+		build = c.coherentView
 	}
 	v, err := build(members, local)
 	if err != nil {

@@ -1,0 +1,164 @@
+package route
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nohop/memcache/protocol"
+)
+
+// lateClears clears replicas again after writes that their home has not acknowledged. What it closes: such a write may be
+// done late, or the home's journal deletes the key late; what others have filled their replicas with in between, and after
+// the write's own clears, is older than the write, and would stay until its TTL ends.
+//
+// The home can tell when it answers a read of the key by this process: that is sent behind the write on the write's own
+// connection, or else refused until the node's journal has deleted the key (pool.ErrMissedWrite). Then no more comes of the
+// write, and what was filled before is cleared.
+//
+// Until then this process reads the key at the home alone, and takes it for missing if the home cannot answer: a replica may
+// have been filled by a process that can reach the home, with what is older than the own write.
+//
+// It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed. Of more than lateLimit
+// keys, or where the Background has no room, the copies stay until their TTL ends. Safe for concurrent use.
+type lateClears struct {
+	background *Background
+
+	mu      sync.Mutex
+	waiting map[lateKey]*lateClear
+	running bool
+	size    atomic.Int64 // of waiting, for those who only look whether it is empty
+}
+
+type lateKey struct {
+	home Route
+	key  string
+}
+
+// lateClear is a clear that waits for its home to answer a read.
+type lateClear struct {
+	home   Route
+	others []Route
+	read   protocol.Request
+	hash   uint64
+}
+
+const (
+	lateLimit = 1 << 16 // as many as a node's journal has
+	lateBatch = 256     // keys that are looked at together
+	latePause = 50 * time.Millisecond
+)
+
+func newLateClears(b *Background) *lateClears {
+	return &lateClears{background: b, waiting: make(map[lateKey]*lateClear)}
+}
+
+// add takes ops, whose homes are the replicas of these indexes.
+func (l *lateClears) add(ops []*Op, homes []int, p Placement) {
+	for i, op := range ops {
+		r := p.Replicas(op).All
+		l.put(&lateClear{
+			home:   r[homes[i]],
+			others: slices.Concat(r[:homes[i]], r[homes[i]+1:]),
+			read:   protocol.Request{Command: protocol.Get, Key: op.Request.Key, Meta: op.Request.Meta&protocol.BinaryKey | readFlags},
+			hash:   op.Hash,
+		})
+	}
+}
+
+func (c *lateClear) key() lateKey { return lateKey{c.home, c.read.Key} }
+
+func (l *lateClears) put(c *lateClear) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting[c.key()] == nil && len(l.waiting) >= lateLimit {
+		return
+	}
+	l.waiting[c.key()] = c
+	l.size.Store(int64(len(l.waiting)))
+	if !l.running {
+		l.running = l.background.Go(l.run)
+	}
+}
+
+// forget takes c out, unless a later write of its key waits by now.
+func (l *lateClears) forget(c *lateClear) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.waiting[c.key()] == c {
+		delete(l.waiting, c.key())
+		l.size.Store(int64(len(l.waiting)))
+	}
+}
+
+// has reports whether op's key waits for one of its replicas to answer as its home.
+func (l *lateClears) has(op *Op, replicas []Route) bool {
+	if l.size.Load() == 0 {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(replicas, func(r Route) bool { return l.waiting[lateKey{r, op.Request.Key}] != nil })
+}
+
+// run looks at what waits until nothing does.
+func (l *lateClears) run() {
+	timer := time.NewTimer(latePause)
+	defer timer.Stop()
+	for {
+		<-timer.C
+		batch := l.take()
+		if len(batch) == 0 {
+			return
+		}
+		if l.work(batch) > 0 {
+			timer.Reset(0)
+		} else {
+			timer.Reset(latePause)
+		}
+	}
+}
+
+// take returns some that wait, at random, so that those of a dead home do not keep others from their turn. If there are none,
+// the goroutine must end.
+func (l *lateClears) take() (batch []*lateClear) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.waiting {
+		if len(batch) == lateBatch {
+			break
+		}
+		batch = append(batch, c)
+	}
+	l.running = len(batch) > 0
+	return batch
+}
+
+// work asks the homes of a batch and clears the keys of those that have answered. It returns how many need not wait any
+// longer.
+func (l *lateClears) work(batch []*lateClear) (ended int) {
+	looks, clears := newWrite(), newWrite()
+	defer looks.free()
+	defer clears.free()
+	for _, c := range batch {
+		looks.send(&Op{}, c.home, &c.read, c.hash)
+	}
+	looks.do(context.Background())
+	var over []*lateClear
+	for i, look := range looks.copies[:looks.used] {
+		if look.Err == nil {
+			clears.add(look, batch[i].others, clearOf(look))
+		}
+		if look.Err == nil || FailureOf(look.Err)&(FailClosed|FailRequest) != 0 {
+			over = append(over, batch[i])
+		}
+	}
+	clears.do(context.Background())
+	noteMissed(clears.copies[:clears.used])
+	for _, c := range over {
+		l.forget(c)
+	}
+	return len(over)
+}
