@@ -55,6 +55,8 @@ func (c *Client) ServerStats(ctx context.Context, group string) (map[string]map[
 
 // askAll sends a request to every node of the view.
 func (c *Client) askAll(ctx context.Context, r protocol.Request) ([]*route.Op, error) {
+	c.gate.enter(0)
+	defer c.gate.leave(0)
 	v := c.view.Load()
 	if len(v.nodes) == 0 {
 		return nil, v.reason

@@ -1,8 +1,12 @@
 package memcache
 
 import (
+	"bytes"
 	"context"
+	"encoding/gob"
 	"encoding/json"
+	"errors"
+	"reflect"
 	"time"
 )
 
@@ -23,6 +27,34 @@ func (JSON[T]) Decode(data []byte) (v T, err error) {
 	err = json.Unmarshal(data, &v)
 	return v, err
 }
+
+// Format returns 1.
+func (JSON[T]) Format() uint8 { return 1 }
+
+// Gob is the codec of encoding/gob. Each value carries the description of its type, so short ones grow by a lot. What is decoded must come
+// from a trusted place: gob is not made for hostile bytes.
+type Gob[T any] struct{}
+
+// Encode writes v to a stream of its own. A nil pointer is an error: gob would panic, or make a zero value of it.
+func (Gob[T]) Encode(v T) ([]byte, error) {
+	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && p.IsNil() {
+		return nil, errGobNil
+	}
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(&v)
+	return b.Bytes(), err
+}
+
+var errGobNil = errors.New("gob has no nil pointer")
+
+// Decode reads a stream of one value.
+func (Gob[T]) Decode(data []byte) (v T, err error) {
+	err = gob.NewDecoder(bytes.NewReader(data)).Decode(&v)
+	return v, err
+}
+
+// Format returns 2.
+func (Gob[T]) Format() uint8 { return 2 }
 
 // Raw is the codec of what is bytes already.
 type Raw[T ~[]byte | ~string] struct{}
@@ -63,11 +95,7 @@ func Load[T any](ctx context.Context, c *Client, key string, codec Codec[T], ttl
 	if err != nil {
 		return none, err
 	}
-	v, err := codec.Decode(item.Value)
-	if err != nil {
-		return none, &CodecError{Decoding: true, Err: err}
-	}
-	return v, nil
+	return decode(codec, item)
 }
 
 // encoded makes of a load of values one of items.
@@ -80,10 +108,11 @@ func encoded[T any](codec Codec[T], ttl time.Duration, load func(context.Context
 		if err != nil {
 			return nil, err
 		}
-		data, err := codec.Encode(v)
+		item, err := encode(codec, v)
 		if err != nil {
-			return nil, &CodecError{Err: err}
+			return nil, err
 		}
-		return &Item{Value: data, TTL: ttl}, nil
+		item.TTL = ttl
+		return item, nil
 	}
 }

@@ -57,6 +57,18 @@
 // and its *WriteError says what became of each replica). Add, Replace, Append, Prepend, Increment, Decrement and CompareAndSwap depend on
 // what is there, so they take effect at the key's home and then clear the other replicas, whose next read asks the home.
 //
+// # Keys and values
+//
+// A key is 1 to 250 bytes without spaces and control bytes. WithNamespace puts a prefix before each; WithLongKeys and
+// WithBinaryKeys take keys that are longer, or have other bytes. Explain says what travels.
+//
+// A value is bytes. The functions Get, Set and Load have values of any type, by a Codec: JSON, Gob, Raw or one of your own.
+// WithCompression compresses long values, by Deflate, Gzip, contrib/zstd or a Compressor of your own. What was done to a
+// value is marked in the highest 8 bits of its client flags, and only by those who use these; the other 24 bits of Item.Flags
+// are the application's always.
+//
+// GetMulti, SetMulti and DeleteMulti take many keys at once; GetSeq reads any number of them, batch by batch.
+//
 // # Loading what is not there
 //
 // Load returns a value from the cache or has it loaded, encoded and stored; GetOrLoad does so with items:
@@ -78,9 +90,14 @@
 // Observer is told of both, and of each call. Package inspect shows them on a page, contrib/prometheus and contrib/otel hand
 // them on.
 //
+// # Beginning and end
+//
+// New dials no node; Warmup connects to all, and says which do not answer. Shutdown lets what is under way finish and refuses
+// what is new, Close ends everything at once.
+//
 // # The life of a Get
 //
-//  1. Client.Get fills a pooled op and hashes the key once (memcache.go).
+//  1. Client.Get fills a pooled op, with the key as it travels, and hashes that once (memcache.go).
 //  2. The current view, one atomic pointer, holds the nodes and the tree of routes built for them (view.go).
 //  3. The tree sends the op by its command to a route, Failover for a read; a placement says which replicas hold the key
 //     (package route).

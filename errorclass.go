@@ -34,7 +34,8 @@ var errorClasses = []struct {
 	{"canceled", isOneOf(context.Canceled)},
 	{"timeout", isOneOf(ErrTimeout, context.DeadlineExceeded)},
 	{"node-down", isOneOf(ErrNodeDown, ErrNoServers, ErrClosed)},
-	{"bad-request", isOneOf(ErrMalformedKey, ErrInvalidTTL, ErrTooLarge, ErrUnsupported, ErrForeignCAS, ErrNoCAS, ErrBadOption)},
+	{"bad-request", isOneOf(ErrMalformedKey, ErrInvalidTTL, ErrTooLarge, ErrUnsupported, ErrForeignCAS, ErrNoCAS, ErrBadOption,
+		ErrCompressed, ErrReservedFlags)},
 	{"server-error", isA[*protocol.ServerError]},
 	{"network-error", isA[net.Error]},
 }

@@ -12,7 +12,8 @@ import (
 // Explanation says how requests for a key would travel. It prints readably and marshals to JSON.
 type Explanation struct {
 	Key  string `json:"key"`
-	Hash string `json:"hash"` // xxhash64, in hexadecimal
+	Wire string `json:"wire,omitempty"` // the key as the nodes have it, if that differs: see WithNamespace
+	Hash string `json:"hash"`           // xxhash64 of the key with its namespace, in hexadecimal
 
 	Local   string `json:"local,omitempty"`   // the node or zone that is local: presets read it first where it holds the key
 	LocalBy string `json:"localBy,omitempty"` // what has decided that, see WithLocal
@@ -48,7 +49,7 @@ func (c *Client) Explain(key string) (Explanation, error) {
 	if v.reason != nil {
 		return Explanation{}, v.reason
 	}
-	e := Explanation{Key: key, Hash: fmt.Sprintf("%016x", op.Hash), Local: v.local.name(), LocalBy: v.local.by}
+	e := Explanation{Key: key, Wire: wireOf(&op.Request, key), Hash: fmt.Sprintf("%016x", op.Hash), Local: v.local.name(), LocalBy: v.local.by}
 	if v.placement != nil {
 		e.describe(v.placement, op)
 	}
@@ -89,7 +90,11 @@ func nodeOf(r route.Route, op *route.Op) *pool.Node {
 // String returns the explanation in lines.
 func (e Explanation) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "key %q, hash %s\n", e.Key, e.Hash)
+	fmt.Fprintf(&b, "key %q, ", e.Key)
+	if e.Wire != "" {
+		fmt.Fprintf(&b, "on the wire %q, ", e.Wire)
+	}
+	fmt.Fprintf(&b, "hash %s\n", e.Hash)
 	if e.Local != "" {
 		fmt.Fprintf(&b, "local %s, by %s\n", e.Local, e.LocalBy)
 	}

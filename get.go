@@ -15,7 +15,7 @@ const readFlags = protocol.ReturnValue | protocol.ReturnFlags | protocol.ReturnC
 func (c *Client) Get(ctx context.Context, key string) (*Item, error) {
 	r := c.newRequest(protocol.Get, key, readFlags)
 	defer r.free()
-	c.view.Load().read.Do(ctx, r.ops[:])
+	r.view.read.Do(ctx, r.ops[:])
 	return r.item()
 }
 
@@ -25,7 +25,7 @@ func (c *Client) GetForUpdate(ctx context.Context, key string) (*Item, error) {
 	r := c.newRequest(protocol.Get, key, readFlags)
 	defer r.free()
 	r.op.ForUpdate = true
-	c.view.Load().read.Do(ctx, r.ops[:])
+	r.view.read.Do(ctx, r.ops[:])
 	return r.item()
 }
 
@@ -37,7 +37,7 @@ func (c *Client) AppendGet(ctx context.Context, dst []byte, key string) ([]byte,
 	if r.op.Dst = dst; dst == nil {
 		r.op.Dst = []byte{}
 	}
-	c.view.Load().read.Do(ctx, r.ops[:])
+	r.view.read.Do(ctx, r.ops[:])
 	if err := r.hit(); err != nil {
 		return dst, err
 	}
@@ -65,7 +65,18 @@ func (r *request) hit() error {
 	if r.op.Err != nil {
 		return r.op.Err
 	}
-	return statusError(r.op.Reply.Status)
+	if r.op.Reply.Status != protocol.OK {
+		return ErrCacheMiss
+	}
+	return r.unpack()
+}
+
+// unpack decompresses the value that was read, where that is wanted.
+func (r *request) unpack() error {
+	if r.client.cfg.compression == nil {
+		return nil
+	}
+	return r.client.cfg.compression.unpack(&r.op)
 }
 
 // item makes an Item of the reply.
@@ -74,11 +85,11 @@ func (r *request) item() (*Item, error) {
 		return nil, err
 	}
 	item := new(Item)
-	fill(item, &r.op)
+	fill(item, r.key, &r.op)
 	return item, nil
 }
 
-func fill(item *Item, op *route.Op) {
-	item.Key, item.Value, item.Flags = op.Request.Key, op.Value, op.Reply.Flags
+func fill(item *Item, key string, op *route.Op) {
+	item.Key, item.Value, item.Flags = key, op.Value, op.Reply.Flags
 	item.CAS = CAS{op.Reply.CAS, op.Token}
 }

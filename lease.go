@@ -20,19 +20,26 @@ type lease struct {
 }
 
 // found returns what a read has brought, which was answered: the item, nil if it has no value, and the lease.
-func (r *request) found() (*Item, lease) {
+//
+// Where somebody has the lease there will be another value soon, so one that cannot be read is no error, but as good as none.
+func (r *request) found() (*Item, lease, error) {
 	op := &r.op
 	if op.Reply.Status != protocol.OK {
-		return nil, lease{}
+		return nil, lease{}, nil
 	}
 	l := lease{won: op.Reply.Has(protocol.Won), busy: op.Reply.Has(protocol.Busy), cas: CAS{op.Reply.CAS, op.Token}, node: op.Node}
 	// What is empty and has a lease is the stub of one, or is loaded again as if it were.
 	if op.Reply.Block == 0 && op.Reply.Meta&(protocol.Won|protocol.Busy|protocol.Stale) != 0 {
-		return nil, l
+		return nil, l, nil
+	}
+	if err := r.unpack(); err != nil && (l.won || l.busy) {
+		return nil, l, nil
+	} else if err != nil {
+		return nil, lease{}, err
 	}
 	item := new(Item)
-	fill(item, op)
-	return item, l
+	fill(item, r.key, op)
+	return item, l, nil
 }
 
 // takeLease reads the key at its home and, if it is not there, takes the lease, where there are leases.
@@ -40,15 +47,15 @@ func (j *job) takeLease(ctx context.Context) (*Item, lease, error) {
 	c := j.client
 	r := c.newRequest(protocol.Get, j.key, leaseReadFlags|protocol.Vivify)
 	defer r.free()
+	r.view = c.viewOfWork()
 	r.op.ForUpdate = true
 	r.op.Request.VivifyTTL = j.opts.lease
 	j.opts.apply(&r.op.Request)
-	c.view.Load().read.Do(ctx, r.ops[:])
+	r.view.read.Do(ctx, r.ops[:])
 	if r.op.Err != nil {
 		return nil, lease{}, r.op.Err
 	}
-	item, l := r.found()
-	return item, l, nil
+	return r.found()
 }
 
 // errVoid is a fill that came too late: what the lease was for is gone.
@@ -74,8 +81,12 @@ func (j *job) send(ctx context.Context, command protocol.Command, item *Item, ca
 	}
 	r := c.newRequest(command, j.key, flags)
 	defer r.free()
+	r.view = c.viewOfWork()
 	q := &r.op.Request
 	q.Value, q.Flags, q.Exptime, q.CAS, r.op.Token = item.Value, item.Flags, exptime, cas.unique, cas.token
+	if err := r.pack(); err != nil {
+		return err
+	}
 	if err := c.send(ctx, r); err != nil && !errors.Is(err, ErrPartialWrite) { // partial: the home has stored it
 		return err
 	}

@@ -61,13 +61,15 @@ func (c *Client) Invalidate(ctx context.Context, key string, d time.Duration) er
 	return statusError(r.op.Reply.Status)
 }
 
-// absent is a key that somebody has to load, as one caller has found it.
+// absent is a key that somebody has to load, as one caller has found it. That caller stays in the client's gate until it has
+// called load.
 type absent struct {
 	client *Client
 	key    string
 	opts   loadOptions
 	old    *Item // a value that is stale or soon expires, and that this caller is to load again
 	won    CAS   // of old, at the node that says so
+	door   int   // of the gate
 }
 
 // leaseReadFlags make the read a meta command, which tells whether the item is stale or a stub; a classic one does not.
@@ -83,22 +85,31 @@ func (c *Client) lookUp(ctx context.Context, key string, opts []LoadOption) (*It
 	r := c.newRequest(protocol.Get, key, leaseReadFlags)
 	defer r.free()
 	o.apply(&r.op.Request)
-	c.view.Load().read.Do(ctx, r.ops[:])
+	r.view.read.Do(ctx, r.ops[:])
 	if err := r.op.Err; err != nil {
 		if bad := protocol.Check(&r.op.Request); bad != nil || !isCacheFault(err) {
 			return nil, nil, err
 		}
-		return nil, &absent{client: c, key: key, opts: o}, nil
+		return nil, r.absent(o), nil
 	}
-	item, lease := r.found()
+	item, lease, err := r.found()
+	if err != nil {
+		return nil, nil, err
+	}
 	if !lease.won && item != nil {
 		return item, nil, nil
 	}
-	a := &absent{client: c, key: key, opts: o, old: item}
-	if lease.won {
+	a := r.absent(o)
+	if a.old = item; lease.won {
 		a.won = lease.cas
 	}
 	return nil, a, nil
+}
+
+// absent is what is left to do if r has not found what it has read.
+func (r *request) absent(o loadOptions) *absent {
+	r.client.gate.enter(r.door)
+	return &absent{client: r.client, key: r.key, opts: o, door: r.door}
 }
 
 // apply has a read ask for what the options need.
@@ -114,11 +125,15 @@ func (o *loadOptions) apply(r *protocol.Request) {
 
 // isCacheFault reports whether err is the fault of nodes, so that the value can be loaded all the same.
 func isCacheFault(err error) bool {
+	if _, unreadable := errors.AsType[*CompressionError](err); unreadable {
+		return false
+	}
 	return route.FailureOf(err)&route.FailNode != 0 && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrUnsupported)
 }
 
 // load has the value loaded, by this caller or another one.
 func (a *absent) load(ctx context.Context, load loadFunc) (*Item, error) {
+	defer a.client.gate.leave(a.door)
 	if load == nil {
 		return nil, errNoLoad
 	}

@@ -134,7 +134,7 @@ func (l *loads) countFill(err error) {
 // badItem keeps, of the errors of storing, the one that the application has to mend. All others only mean that the value
 // is not in the cache.
 func badItem(err error) error {
-	if errors.Is(err, ErrInvalidTTL) {
+	if errors.Is(err, ErrInvalidTTL) || errors.Is(err, ErrReservedFlags) {
 		return err
 	}
 	return nil

@@ -14,8 +14,9 @@ import (
 
 // Client is a memcached client over a set of nodes. It is safe for concurrent use.
 type Client struct {
-	cfg  config
-	view atomic.Pointer[view]
+	cfg       config
+	respelled bool // keys do not travel as they are
+	view      atomic.Pointer[view]
 
 	mu      sync.Mutex              // guards the walk from one view to the next
 	nodes   map[nodeSpec]*pool.Node // of the view
@@ -27,7 +28,9 @@ type Client struct {
 	stop       context.CancelFunc
 	wg         sync.WaitGroup // of the goroutines that follow and measure the nodes, and of the nodes that have left
 	background *route.Background
-	configFile *configFile // nil without WithMcrouterConfig
+	gate       gate
+	lastView   atomic.Pointer[view] // before Shutdown; nil until then
+	configFile *configFile          // nil without WithMcrouterConfig
 	loads      loads
 	events     events
 	detector   *hotkey.Detector // of hot keys; nil: there is none
@@ -43,7 +46,8 @@ func New(opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	c := &Client{cfg: cfg, stop: stop, background: route.NewBackground(route.DefaultBackground)}
+	c := &Client{cfg: cfg, respelled: !cfg.keys.plain(), stop: stop, background: route.NewBackground(route.DefaultBackground)}
+	c.gate.left = make(chan struct{}, 1)
 	c.view.Store(emptyView(ErrNoServers))
 	c.loads.ctx, c.loads.behind = ctx, c.background.Go
 	c.cfg.node.OnEvent = c.nodeEvent
@@ -86,39 +90,64 @@ func (c *Client) Close() error {
 type request struct {
 	op     route.Op
 	ops    [1]*route.Op
+	client *Client
+	view   *view
+	key    string   // the application's
+	packed []byte   // the value, compressed
 	digits [20]byte // where Increment and Decrement get their number
+	door   int      // of the gate
 }
 
+// maxKeptBytes bounds the buffer that a request keeps.
+const maxKeptBytes = 64 << 10
+
 var requests = sync.Pool{New: func() any {
-	r := new(request)
+	r := &request{door: newDoor()}
 	r.ops[0] = &r.op
 	return r
 }}
 
-// newRequest returns a request for key; free gives it back.
+// newRequest returns a request for key, which is the application's; free gives it back.
 func (c *Client) newRequest(command protocol.Command, key string, flags protocol.MetaFlags) *request {
 	r := requests.Get().(*request)
+	c.gate.enter(r.door)
+	r.client, r.view, r.key = c, c.view.Load(), key
 	c.prepare(&r.op, command, key, flags)
 	return r
 }
 
+// prepare makes op a request for key, as it travels.
 func (c *Client) prepare(op *route.Op, command protocol.Command, key string, flags protocol.MetaFlags) {
 	op.Request = protocol.Request{Command: command, Key: key, Meta: flags}
-	op.Hash = route.HashKey(key)
-	if c.cfg.binaryKeys && protocol.CheckKey(key) != nil {
-		op.Request.Meta |= protocol.BinaryKey
+	if c.respelled {
+		c.cfg.keys.apply(op)
 	}
+	op.Hash = route.HashKey(op.Request.Key)
+}
+
+// pack compresses the value to store, where that is wanted.
+func (r *request) pack() (err error) {
+	z := r.client.cfg.compression
+	if z == nil || r.op.Request.Command == protocol.Append || r.op.Request.Command == protocol.Prepend {
+		return nil
+	}
+	r.packed, err = z.pack(r.packed, &r.op.Request)
+	return err
 }
 
 func (r *request) free() {
-	r.op = route.Op{}
+	r.client.gate.leave(r.door)
+	r.op, r.client, r.view, r.key = route.Op{}, nil, nil, ""
+	if r.packed = r.packed[:0]; cap(r.packed) > maxKeptBytes {
+		r.packed = nil
+	}
 	requests.Put(r)
 }
 
 // do sends the request. What of its key is being loaded meanwhile may be older than what it has written.
 func (c *Client) do(ctx context.Context, r *request) error {
 	err := c.send(ctx, r)
-	c.loads.forget(r.op.Request.Key)
+	c.loads.forget(r.key)
 	return err
 }
 
@@ -128,6 +157,6 @@ func (c *Client) send(ctx context.Context, r *request) error {
 	if err := protocol.Check(&r.op.Request); err != nil {
 		return &OpError{Command: r.op.Request.Command, Outcome: pool.NotSent, Err: err}
 	}
-	c.view.Load().tree.Do(ctx, r.ops[:])
+	r.view.tree.Do(ctx, r.ops[:])
 	return r.op.Err
 }

@@ -15,7 +15,7 @@ import (
 //
 // The items of one call share memory: to keep a few of many for long, copy them.
 func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item, error) {
-	m := multis.Get().(*multi)
+	m := c.newMulti()
 	defer m.free()
 	for _, key := range keys {
 		op := m.next()
@@ -27,17 +27,33 @@ func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item,
 	if len(keys) == 0 {
 		return map[string]*Item{}, nil
 	}
-	c.view.Load().read.Do(ctx, m.batch())
-	return m.items(), m.err()
+	m.read(ctx)
+	items := m.items(keys)
+	found := make(map[string]*Item, len(items))
+	for i := range items {
+		found[items[i].Key] = &items[i]
+	}
+	return found, m.err()
 }
 
 // multi is a batch of ops, kept for use again.
 type multi struct {
-	ops  []*route.Op
-	used int
+	client *Client
+	view   *view
+	ops    []*route.Op
+	used   int
+	door   int // of the gate
 }
 
-var multis = sync.Pool{New: func() any { return new(multi) }}
+var multis = sync.Pool{New: func() any { return &multi{door: newDoor()} }}
+
+// newMulti returns a batch of no ops; free gives it back.
+func (c *Client) newMulti() *multi {
+	m := multis.Get().(*multi)
+	c.gate.enter(m.door)
+	m.client, m.view = c, c.view.Load()
+	return m
+}
 
 // maxKeptOps bounds the ops that a multi keeps.
 const maxKeptOps = 1024
@@ -58,13 +74,20 @@ func (m *multi) grow() {
 	}
 }
 
+// dropLast takes the last op out again.
+func (m *multi) dropLast() {
+	m.used--
+	*m.ops[m.used] = route.Op{}
+}
+
 func (m *multi) batch() []*route.Op { return m.ops[:m.used] }
 
 func (m *multi) free() {
 	for _, op := range m.batch() {
 		*op = route.Op{}
 	}
-	m.used = 0
+	m.client.gate.leave(m.door)
+	m.client, m.view, m.used = nil, nil, 0
 	if len(m.ops) <= maxKeptOps {
 		multis.Put(m)
 	}
@@ -72,43 +95,69 @@ func (m *multi) free() {
 
 func isHit(op *route.Op) bool { return op.Err == nil && op.Reply.Status == protocol.OK }
 
-func (m *multi) items() map[string]*Item {
+// read does the batch, which are reads. A value that cannot be decompressed is its op's error.
+func (m *multi) read(ctx context.Context) {
+	m.view.read.Do(ctx, m.batch())
+	z := m.client.cfg.compression
+	if z == nil {
+		return
+	}
+	for _, op := range m.batch() {
+		if !isHit(op) {
+			continue
+		}
+		if err := z.unpack(op); err != nil {
+			op.Err = unreadable(op, err)
+		}
+	}
+}
+
+// unreadable is err as one of the node that has the value, if it was a node and not a route that answered.
+func unreadable(op *route.Op, err error) error {
+	e := &OpError{Command: op.Request.Command, Err: err}
+	if op.Node != nil {
+		e.Node = op.Node.Name()
+	}
+	return e
+}
+
+// items returns what was found, keys being those of the batch.
+func (m *multi) items(keys []string) []Item {
 	hits := 0
 	for _, op := range m.batch() {
 		if isHit(op) {
 			hits++
 		}
 	}
-	items, found := make([]Item, 0, hits), make(map[string]*Item, hits)
-	for _, op := range m.batch() {
+	items := make([]Item, 0, hits)
+	for i, op := range m.batch() {
 		if isHit(op) {
 			items = append(items, Item{})
-			item := &items[len(items)-1]
-			fill(item, op)
-			found[item.Key] = item
+			fill(&items[len(items)-1], keys[i], op)
 		}
 	}
-	return found
+	return items
 }
 
 func (m *multi) err() error {
-	var failed *MultiError
+	var failed MultiError
+	m.collect(&failed)
+	return failed.orNil()
+}
+
+// collect adds what has failed.
+func (m *multi) collect(failed *MultiError) {
 	for _, op := range m.batch() {
-		if op.Err == nil {
-			continue
+		if op.Err != nil {
+			failed.add(op.Err)
 		}
-		if failed == nil {
-			failed = &MultiError{Nodes: make(map[string]error)}
-		}
-		failed.add(op.Err)
 	}
-	if failed == nil {
-		return nil
-	}
-	return failed
 }
 
 func (e *MultiError) add(err error) {
+	if e.Nodes == nil {
+		e.Nodes = make(map[string]error)
+	}
 	e.Keys++
 	node := ""
 	var op *OpError
@@ -118,4 +167,12 @@ func (e *MultiError) add(err error) {
 	if e.Nodes[node] == nil {
 		e.Nodes[node] = err
 	}
+}
+
+// orNil returns e if something has failed.
+func (e *MultiError) orNil() error {
+	if e.Keys == 0 {
+		return nil
+	}
+	return e
 }

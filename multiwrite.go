@@ -9,7 +9,7 @@ import (
 // SetMulti stores items as Set does, all at once: items of one node share its requests. If some fail, the error is a
 // *MultiError; the others are stored. A malformed item is an error before anything is sent.
 func (c *Client) SetMulti(ctx context.Context, items []*Item) error {
-	m := multis.Get().(*multi)
+	m := c.newMulti()
 	defer m.free()
 	for _, item := range items {
 		exptime, err := c.cfg.exptime(item.TTL)
@@ -19,22 +19,35 @@ func (c *Client) SetMulti(ctx context.Context, items []*Item) error {
 		op := m.next()
 		c.prepare(op, protocol.Set, item.Key, 0)
 		op.Request.Value, op.Request.Flags, op.Request.Exptime = item.Value, item.Flags, exptime
+		if z := c.cfg.compression; z != nil {
+			if _, err := z.pack(nil, &op.Request); err != nil {
+				return err
+			}
+		}
 	}
-	return c.writeAll(ctx, m)
+	err := c.writeAll(ctx, m)
+	for _, item := range items {
+		c.loads.forget(item.Key)
+	}
+	return err
 }
 
 // DeleteMulti removes keys as Delete does, all at once. A key that was not there is no error: it is gone. If some fail, the
 // error is a *MultiError; the others are deleted. A malformed key is an error before anything is sent.
 func (c *Client) DeleteMulti(ctx context.Context, keys []string) error {
-	m := multis.Get().(*multi)
+	m := c.newMulti()
 	defer m.free()
 	for _, key := range keys {
 		c.prepare(m.next(), protocol.Delete, key, 0)
 	}
-	return c.writeAll(ctx, m)
+	err := c.writeAll(ctx, m)
+	for _, key := range keys {
+		c.loads.forget(key)
+	}
+	return err
 }
 
-// writeAll checks the requests of a batch, as do checks one, and sends them.
+// writeAll checks the requests of a batch, as send checks one, and sends them. The keys' loads are for the caller to forget.
 func (c *Client) writeAll(ctx context.Context, m *multi) error {
 	for _, op := range m.batch() {
 		if err := protocol.Check(&op.Request); err != nil {
@@ -44,9 +57,6 @@ func (c *Client) writeAll(ctx context.Context, m *multi) error {
 	if m.used == 0 {
 		return nil
 	}
-	c.view.Load().tree.Do(ctx, m.batch())
-	for _, op := range m.batch() {
-		c.loads.forget(op.Request.Key)
-	}
+	m.view.tree.Do(ctx, m.batch())
 	return m.err()
 }

@@ -26,15 +26,17 @@ type config struct {
 	coherent bool // WithCoherentReplicas
 	rules    map[string][]string
 
-	binaryKeys bool
-	log        *slog.Logger
-	mcrouter   string                           // WithMcrouterConfig; "": none
-	build      func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
-	policy     WritePolicy
-	maxTTL     time.Duration // 0: no bound
-	observers  []Observer
-	hotKeys    *hotkey.Options // nil: nobody looks for them
-	node       pool.Config     // for every node; Name and Addr are filled in
+	keys            keyForm
+	compression     *compression // nil: none
+	maxUncompressed int          // 0: the default
+	log             *slog.Logger
+	mcrouter        string                           // WithMcrouterConfig; "": none
+	build           func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
+	policy          WritePolicy
+	maxTTL          time.Duration // 0: no bound
+	observers       []Observer
+	hotKeys         *hotkey.Options // nil: nobody looks for them
+	node            pool.Config     // for every node; Name and Addr are filled in
 }
 
 type topology uint8
@@ -59,8 +61,10 @@ func newConfig(opts []Option) (config, error) {
 }
 
 func (c *config) validate() error {
-	if err := c.validateCoherent(); err != nil {
-		return err
+	for _, validate := range []func() error{c.validateCoherent, c.validateNamespace, c.validateCompression} {
+		if err := validate(); err != nil {
+			return err
+		}
 	}
 	if c.topology == configured {
 		return c.validateConfigured()
@@ -104,15 +108,6 @@ func WithLogger(log *slog.Logger) Option {
 			return badOption("no logger")
 		}
 		c.log = log
-		return nil
-	}
-}
-
-// WithBinaryKeys allows keys with any bytes, up to 186 of them: those that cannot travel as they are are sent as base64, to
-// servers from 1.6.13 on. Other clients see them under their base64 flag only.
-func WithBinaryKeys() Option {
-	return func(c *config) error {
-		c.binaryKeys = true
 		return nil
 	}
 }

@@ -38,11 +38,9 @@ func (c *config) validateRules() error {
 }
 
 func (c *config) validateRule(key string, nodes []string) error {
-	check := protocol.CheckKey
-	if c.binaryKeys && check(key) != nil {
-		check = protocol.CheckBinaryKey
-	}
-	if err := check(key); err != nil {
+	wire := c.keys.wire(key)
+	named := protocol.Request{Command: protocol.Get, Key: wire, Meta: c.keys.encoding(wire)}
+	if err := protocol.Check(&named); err != nil {
 		return fmt.Errorf("%w: rule: %w", ErrBadOption, err)
 	}
 	for i, name := range nodes {
@@ -83,10 +81,10 @@ func (c *config) overridden(p route.Placement, members []member, own locality) r
 	rules := make(map[string]route.Replicas, len(c.rules))
 	for key, names := range c.rules {
 		if replicas, ok := ruleReplicas(names, members, own); ok {
-			rules[key] = replicas
+			rules[c.keys.wire(key)] = replicas
 		}
 	}
-	return route.NewRules(p, rules)
+	return route.NewRules(c.keys.placed(p), rules)
 }
 
 func ruleReplicas(names []string, members []member, own locality) (r route.Replicas, ok bool) {

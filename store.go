@@ -24,14 +24,15 @@ func (c *Client) Replace(ctx context.Context, item *Item) error {
 }
 
 // Append adds item.Value behind the value that is there, whose flags and TTL stay; ErrNotStored if there is none, or
-// if the result would be larger than the server allows.
+// if the result would be larger than the server allows. With WithCompression it is ErrCompressed if that value is, and
+// ErrCASConflict if others changed it ten times meanwhile.
 func (c *Client) Append(ctx context.Context, item *Item) error {
-	return c.store(ctx, protocol.Append, item, 0)
+	return c.extend(ctx, protocol.Append, item)
 }
 
 // Prepend is Append before the value that is there.
 func (c *Client) Prepend(ctx context.Context, item *Item) error {
-	return c.store(ctx, protocol.Prepend, item, 0)
+	return c.extend(ctx, protocol.Prepend, item)
 }
 
 // CompareAndSwap stores item if it has not changed since item.CAS was read. Otherwise it returns ErrCASConflict if the item
@@ -54,6 +55,9 @@ func (c *Client) store(ctx context.Context, command protocol.Command, item *Item
 	q := &r.op.Request
 	q.Value, q.Flags, q.Exptime, q.CAS = item.Value, item.Flags, exptime, item.CAS.unique
 	r.op.Token = item.CAS.token
+	if err := r.pack(); err != nil {
+		return err
+	}
 	if err := c.do(ctx, r); err != nil {
 		return err
 	}

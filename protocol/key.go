@@ -11,10 +11,10 @@ const (
 
 // The rules a key can break. Each matches ErrMalformedKey.
 var (
-	ErrMalformedKey = errors.New("memcache: malformed key")
-	ErrKeyEmpty     = keyError("memcache: malformed key: empty")
-	ErrKeyTooLong   = keyError("memcache: malformed key: longer than 250 bytes (186 if binary)")
-	ErrKeyBytes     = keyError("memcache: malformed key: contains a space, a control byte or DEL")
+	ErrMalformedKey       = errors.New("memcache: malformed key")
+	ErrKeyEmpty     error = keyError("memcache: malformed key: empty")
+	ErrKeyTooLong   error = keyError("memcache: malformed key: longer than 250 bytes (186 if binary)")
+	ErrKeyBytes     error = keyError("memcache: malformed key: contains a space, a control byte or DEL")
 )
 
 // keyError names the rule and never the key, which may be personal data.
