@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/route"
 )
 
@@ -13,6 +14,7 @@ type Nodes struct {
 	Local      string            // the name of the local node (WithLocal), "" if there is none
 	LocalZone  string            // the zone that is local, "" if there is none
 	Background *route.Background // for routes that leave work behind; it ends with the client
+	Set        *pool.NodeSet     // knows which nodes are slow, for route.SlowLast
 }
 
 // Routes returns the routes of the nodes of these names, in this order, for trees in which the order matters. The error
@@ -46,7 +48,7 @@ func WithRoute(build func(Nodes) (route.Route, error)) Option {
 // customView has WithRoute's function build the tree over members.
 func (c *Client) customView(members []member, local locality) (*view, error) {
 	tree, err := c.cfg.build(Nodes{
-		Members: routeMembers(members), Local: local.node, LocalZone: local.zone, Background: c.background,
+		Members: routeMembers(members), Local: local.node, LocalZone: local.zone, Background: c.background, Set: c.cfg.node.NodeSet,
 	})
 	if err != nil {
 		return nil, err

@@ -31,7 +31,7 @@ type Explanation struct {
 // ReplicaInfo is a node that holds a key.
 type ReplicaInfo struct {
 	Node   string `json:"node"`
-	State  string `json:"state"`            // idle, up, suspect or down
+	State  string `json:"state"`            // idle, up, suspect, down …, and with it ejected and slow
 	Reason string `json:"reason,omitempty"` // of suspect and down
 }
 
@@ -51,7 +51,7 @@ func (c *Client) Explain(key string) (Explanation, error) {
 	}
 	e := Explanation{Key: key, Wire: wireOf(&op.Request, key), Hash: fmt.Sprintf("%016x", op.Hash), Local: v.local.name(), LocalBy: v.local.by}
 	if v.placement != nil {
-		e.describe(v.placement, op)
+		e.describe(v.placement, op, v.slowLast.Slow())
 	}
 	for command, step := range map[protocol.Command]*route.Step{
 		protocol.Get: &e.Read, protocol.Set: &e.Write, protocol.Increment: &e.Modify,
@@ -63,13 +63,13 @@ func (c *Client) Explain(key string) (Explanation, error) {
 }
 
 // describe fills in what a preset knows.
-func (e *Explanation) describe(p route.Placement, op *route.Op) {
+func (e *Explanation) describe(p route.Placement, op *route.Op, slow *pool.SlowNodes) {
 	replicas := p.Replicas(op)
 	e.Why = route.Why(p, op)
 	e.Home = nodeOf(replicas.All[0], op).Name()
-	for _, r := range replicas.InReadingOrder() {
+	for _, r := range replicas.SlowLast(op, slow) {
 		s := nodeOf(r, op).Stats()
-		info := ReplicaInfo{Node: s.Name, State: s.State.String()}
+		info := ReplicaInfo{Node: s.Name, State: s.Condition()}
 		if s.Reason != nil {
 			info.Reason = s.Reason.Error()
 		}

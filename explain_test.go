@@ -107,7 +107,7 @@ func TestExplainShowsRulesZonesAndDeadNodes(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "a", e.Local)
 	require.Equal(t, dead.Addr(), e.Replicas[0].Node)
-	require.Equal(t, "down", e.Replicas[0].State)
+	require.Equal(t, "down, ejected", e.Replicas[0].State)
 	require.Contains(t, e.Replicas[0].Reason, "refused")
 
 	e, err = c.Explain("hot")

@@ -50,7 +50,7 @@ func New(opts ...Option) (*Client, error) {
 	c.gate.left = make(chan struct{}, 1)
 	c.view.Store(emptyView(ErrNoServers))
 	c.loads.ctx, c.loads.behind = ctx, c.background.Go
-	c.cfg.node.OnEvent = c.nodeEvent
+	c.cfg.node.OnEvent, c.cfg.node.NodeSet = c.nodeEvent, pool.NewNodeSet(cfg.nodeSet)
 	if len(cfg.observers) > 0 {
 		c.events.queue = make(chan Event, eventBacklog)
 		c.wg.Go(func() { c.events.deliver(ctx, cfg.observers) })

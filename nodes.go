@@ -67,6 +67,7 @@ func (c *Client) apply(ctx context.Context, build func(*nodeSet) (*view, error))
 		return err
 	}
 	v.nodes = set.inOrder()
+	c.cfg.node.NodeSet.Replace(v.nodes)
 	c.observe(v)
 	c.view.Store(v)
 	for spec, n := range set.last {

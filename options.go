@@ -36,7 +36,8 @@ type config struct {
 	maxTTL          time.Duration // 0: no bound
 	observers       []Observer
 	hotKeys         *hotkey.Options // nil: nobody looks for them
-	node            pool.Config     // for every node; Name and Addr are filled in
+	nodeSet         pool.NodeSetConfig
+	node            pool.Config // for every node; Name, Addr and NodeSet are filled in
 }
 
 type topology uint8

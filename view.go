@@ -16,6 +16,7 @@ type view struct {
 	tree      route.Route
 	read      route.Route     // the part of the tree that serves reads
 	placement route.Placement // of a preset; nil for a tree that is none
+	slowLast  *pool.NodeSet   // by which slow replicas are read last; nil: they are not
 	local     locality
 	zones     map[string]string // of the nodes that have one, by name
 	reason    error             // why there are no nodes
@@ -86,8 +87,8 @@ func (c *config) presetView(members []member, local locality) (*view, error) {
 		return nil, err
 	}
 	placement = c.overridden(placement, members, local)
-	read := route.Failover(placement)
-	return &view{tree: c.tree(placement, read), read: read, placement: placement}, nil
+	read := route.SlowLast(placement, c.node.NodeSet)
+	return &view{tree: c.tree(placement, read), read: read, placement: placement, slowLast: c.node.NodeSet}, nil
 }
 
 // tree is the tree of all presets; they differ in placement alone.

@@ -387,6 +387,7 @@ func TestWaitersForRoomReturnInTime(t *testing.T) {
 			return nil
 		})
 		s.Resume()
+		time.Sleep(tick) // those that read have given up: the watch has the answer heard
 		synctest.Wait()
 		requireHit(t, get(t.Context(), n, "small"), "x")
 	})

@@ -16,7 +16,7 @@ type Config struct {
 	Addr string // "host:port", "[v6]:port", or the path of a unix socket (it holds a slash)
 
 	Timeout     time.Duration // of a try, from the call to its reply; default 100 ms. See Node.Do for large batches
-	DialTimeout time.Duration // of connecting, handshakes included; default three times Timeout, at most 300 ms
+	DialTimeout time.Duration // of connecting, handshakes included; default three times Timeout, at most 240 ms
 	Conns       int           // connections; default 1. A key's requests always take the same one
 	MaxOwed     int           // replies owed on a connection; more callers wait. Default and most 1024
 	MaxQueued   int           // bytes queued on a connection and not yet written; default 4 MiB
@@ -36,6 +36,10 @@ type Config struct {
 	Dialect  protocol.Dialect // protocol.Unknown asks the node for its version
 	Dial     DialFunc         // default: net.Dialer with keep-alive
 
+	// NodeSet is what the node has in common with the others of its client: how many may be ejected, and which are slow. nil: the
+	// node is ejected whenever it is suspect or down, and never slow.
+	NodeSet *NodeSet
+
 	// NewSampler makes what is told of the requests answered on a connection; nil: nothing is. Each connection has one,
 	// and uses it from one goroutine at a time.
 	NewSampler func() Sampler
@@ -54,7 +58,7 @@ const (
 	defaultMaxValue  = 8 << 20
 	defaultMaxStall  = 30 * time.Second
 	defaultMaxMissed = 1 << 16
-	maxDialTimeout   = 300 * time.Millisecond
+	maxDialTimeout   = maxBackoff // so that a node that is cut off is dialed as often as one that refuses
 	maxQuarantine    = 24 * time.Hour
 )
 

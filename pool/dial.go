@@ -16,7 +16,7 @@ import (
 // dialState is the one dial that a node may have in flight, and the backoff after it.
 type dialState struct {
 	running chan struct{} // closed when the dial in flight ends; nil: none
-	fails   int           // in a row
+	fails   int           // in a row; more than 0: the node is down
 	next    int64         // Node.now before which nobody dials
 	err     error         // of the last dial that failed
 	local   bool          // err was this machine's fault, not the node's
@@ -24,12 +24,12 @@ type dialState struct {
 	barren  int           // connections in a row that broke before they had brought an answer
 }
 
-// Backoff between failed dials: full jitter over a range that doubles.
+// Backoff between failed dials, from the start of one to that of the next. It does not grow: a dead node is dialed fewer than
+// five times a second by a process, which costs little, and is back in use a quarter of a second after it answers again, which
+// longer waits would rule out. The processes that wait for it come back spread over that time.
 const (
-	minBackoff = 20 * time.Millisecond
-	maxBackoff = time.Second
-
-	maxLocalBackoff = 250 * time.Millisecond // where the node is not to blame
+	minBackoff = 220 * time.Millisecond
+	maxBackoff = 240 * time.Millisecond
 
 	maxBarren = 3 // barren connections in a row that are forgiven: a node may be restarted, and again
 )
@@ -45,7 +45,7 @@ func (n *Node) ready(stream int) (<-chan struct{}, error) {
 	case n.closed:
 		return nil, ErrClosed
 	case n.streams[stream].Load() != nil:
-		return nil, n.health.reason()
+		return nil, n.refusal()
 	case d.running == nil && n.now() >= d.next:
 		d.running = make(chan struct{})
 		n.wg.Go(func() { n.dialOnce(stream) })
@@ -54,6 +54,7 @@ func (n *Node) ready(stream int) (<-chan struct{}, error) {
 	case d.fails > 0 && d.local:
 		return nil, d.err
 	case d.fails > 0:
+		n.eject() // whether there is room or not
 		return nil, &downError{cause: d.err}
 	}
 	return d.running, nil
@@ -96,7 +97,7 @@ func (n *Node) dialOnce(stream int) {
 	defer func() { n.dial.running = nil }()
 	switch {
 	case err != nil:
-		n.dialFailed(err)
+		n.dialFailed(err, began)
 	case n.closed:
 		met.nc.Close()
 	default:
@@ -104,6 +105,7 @@ func (n *Node) dialOnce(stream int) {
 		n.meet(met.seen)
 		n.streams[stream].Store(newConn(n, met.nc, met.dialect, n.dial.count))
 		n.alive()
+		n.readmit()
 	}
 }
 
@@ -114,16 +116,12 @@ func dialed(err error, took time.Duration) Event {
 	return Event{Kind: Dialed, Took: took}
 }
 
-func (n *Node) dialFailed(err error) {
+func (n *Node) dialFailed(err error, began int64) {
 	n.count.dialErrors.Add(1)
 	d := &n.dial
 	d.err, d.local = err, isLocal(err)
 	d.fails++
-	limit := maxBackoff
-	if d.local {
-		limit = maxLocalBackoff
-	}
-	d.next = n.now() + int64(backoff(d.fails, limit))
+	d.next = began + backoff()
 }
 
 // succeeded ends the backoff, unless connections have been barren: then dials stay rare until one brings an answer.
@@ -133,7 +131,7 @@ func (d *dialState) succeeded(now int64) {
 		d.fails, d.err, d.next = 0, nil, 0
 		return
 	}
-	d.next = now + int64(backoff(d.fails, maxBackoff))
+	d.next = now + backoff()
 }
 
 // noteAnswers notes whether a connection that broke had brought an answer. A node that greets and then breaks whatever
@@ -150,14 +148,12 @@ func (n *Node) noteAnswers(c *conn, err error) {
 	}
 	if d.barren > maxBarren {
 		d.err, d.local, d.fails = err, false, d.barren-maxBarren
-		d.next = n.now() + int64(backoff(d.fails, maxBackoff))
+		d.next = n.now() + backoff()
 	}
 }
 
-// backoff returns how long to wait after so many failures in a row.
-func backoff(fails int, limit time.Duration) time.Duration {
-	return time.Millisecond + rand.N(min(minBackoff<<min(fails-1, 10), limit))
-}
+// backoff returns the nanoseconds from one dial to the next.
+func backoff() int64 { return int64(minBackoff + rand.N(maxBackoff-minBackoff)) }
 
 // isLocal reports whether a dial failed for want of something of this machine's: descriptors, buffers, ports.
 func isLocal(err error) bool {
@@ -178,8 +174,11 @@ type greeting struct {
 
 // connect dials, secures and authenticates a connection, and has the node answer on it: that a dial succeeds says
 // nothing, for the kernel accepts for a process that is stopped.
-func (n *Node) connect() (*greeting, error) {
-	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.DialTimeout)
+func (n *Node) connect() (*greeting, error) { return n.open(n.cfg.DialTimeout, n.introduce) }
+
+// open is connect within timeout; introduce is what is said once the node has answered.
+func (n *Node) open(timeout time.Duration, introduce func(*greeting) error) (*greeting, error) {
+	ctx, cancel := context.WithTimeout(n.ctx, timeout)
 	defer cancel()
 	raw, err := n.cfg.Dial(ctx, n.cfg.network(), n.cfg.Addr)
 	if err != nil {
@@ -187,7 +186,7 @@ func (n *Node) connect() (*greeting, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { raw.SetDeadline(past) })
 	met := &greeting{nc: raw}
-	err = n.greet(ctx, met)
+	err = n.greet(ctx, met, introduce)
 	if !stop() && err == nil {
 		err = context.Cause(ctx)
 	}
@@ -198,7 +197,7 @@ func (n *Node) connect() (*greeting, error) {
 	return met, nil
 }
 
-func (n *Node) greet(ctx context.Context, met *greeting) (err error) {
+func (n *Node) greet(ctx context.Context, met *greeting, introduce func(*greeting) error) (err error) {
 	setSocketOptions(met.nc)
 	if n.cfg.TLS != nil {
 		secured := tls.Client(met.nc, n.tlsConfig())
@@ -207,8 +206,16 @@ func (n *Node) greet(ctx context.Context, met *greeting) (err error) {
 		}
 		met.nc = secured
 	}
-	if met.dialect, err = n.cfg.handshake(met.nc); err != nil || n.cfg.Quarantine == 0 {
+	if met.dialect, err = n.cfg.handshake(met.nc); err != nil {
 		return err
+	}
+	return introduce(met)
+}
+
+// introduce takes in what the node says of itself.
+func (n *Node) introduce(met *greeting) (err error) {
+	if n.cfg.Quarantine == 0 {
+		return nil
 	}
 	met.seen, err = n.cfg.newMarker(met.nc, met.dialect).greet(n.hasReturned)
 	return err

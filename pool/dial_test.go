@@ -79,7 +79,7 @@ func TestADeadNodeIsDialedSeldom(t *testing.T) {
 	}
 }
 
-// TestADownNodeCostsNoTimeAndComesBack within a second and a bit after it answers again.
+// TestADownNodeCostsNoTimeAndComesBack within a quarter of a second after it answers again.
 func TestADownNodeCostsNoTimeAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, n := pipeNode(t, Config{Timeout: testTimeout})
@@ -95,7 +95,7 @@ func TestADownNodeCostsNoTimeAndComesBack(t *testing.T) {
 		back := time.Now()
 		for get(t.Context(), n, "small").Err != nil {
 			time.Sleep(time.Millisecond)
-			require.Less(t, time.Since(back), maxBackoff+slack)
+			require.Less(t, time.Since(back), 250*time.Millisecond)
 		}
 		require.Equal(t, Up, n.Stats().State)
 	})
@@ -169,7 +169,7 @@ func TestLocalTroubleIsNotTheNodes(t *testing.T) {
 			for get(t.Context(), n, "k").Err != nil {
 				time.Sleep(time.Millisecond)
 			}
-			require.LessOrEqual(t, time.Since(over), maxLocalBackoff+slack)
+			require.LessOrEqual(t, time.Since(over), maxBackoff+slack)
 		})
 	}
 }
@@ -211,12 +211,9 @@ func runWithoutDescriptors(t *testing.T, addr string) {
 	require.Eventually(t, func() bool { return get(t.Context(), n, "k").Err == nil }, time.Second, time.Millisecond)
 }
 
-func TestBackoffGrowsAndIsBounded(t *testing.T) {
-	for fails := 1; fails < 100; fails++ {
-		for range 100 {
-			d := backoff(fails, maxBackoff)
-			require.Positive(t, d)
-			require.LessOrEqual(t, d, min(minBackoff<<min(fails, 10), maxBackoff)+time.Millisecond)
-		}
+func TestBackoffIsBounded(t *testing.T) {
+	for range 10_000 {
+		require.GreaterOrEqual(t, backoff(), int64(minBackoff))
+		require.Less(t, backoff(), int64(maxBackoff))
 	}
 }

@@ -27,8 +27,12 @@
 //   - Every failure is an *Error that says whether the request was not sent, may have been done, or was refused. A read is
 //     repeated once if its connection broke, a mutation only if not a byte of it was written.
 //   - A node that was silent for the length of a try while it owed replies is suspect: its callers fail at once until it
-//     answers, on the same connection, which is drained and not replaced. A node whose dial failed, or whose connections
-//     break before they bring an answer, is down until a dial gets an answer to "version"; one dial at a time, with backoff.
+//     answers, on the same connection, which is drained and not replaced. Only where the node is seen to answer on a second
+//     connection is the silent one given up (probe.go). A time in which this process itself stood still does not count.
+//   - A node whose dial failed, or whose connections break before they bring an answer, is down until a dial gets an answer
+//     to "version"; one dial at a time, fewer than five a second, so that it is back in use within a quarter of a second.
+//   - Nodes that share a NodeSet are not all refused at once: past a limit, they are tried (nodeset.go). One that is much slower
+//     than the others is known to be, for routes to read it last (slow.go).
 //   - A node that others may not know of yet, or not any more, is not read and not stored to, only deleted at
 //     (Config.Quarantine, Node.Leave; quarantine.go). How long is told by a mark on the node itself, read on every new
 //     connection; it also tells a node that restarted, and one that comes back with what it held (mark.go).

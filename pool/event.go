@@ -10,7 +10,7 @@ const (
 	Dialed      EventKind = iota + 1 // a connection stands
 	DialFailed                       // Err says why
 	Lost                             // a connection broke; Err says why
-	Ejected                          // the node is suspect: its callers fail at once. Err says why
+	Ejected                          // the node is suspect: its callers fail at once, unless too many nodes are. Err says why
 	Readmitted                       // a suspect node has answered
 	MissedWrite                      // the first key of a row that the node may have missed a write of: it is not read there
 	Repaired                         // the node has forgotten all keys whose writes it may have missed

@@ -72,9 +72,9 @@ func TestAConnectionThatStaysSilentIsClosed(t *testing.T) {
 			s, n := pipeNode(t, Config{Timeout: testTimeout, MaxStall: 3 * time.Second, Conns: conns})
 			s.Pause()
 			requireFailed(t, get(t.Context(), n, "small"), Ambiguous, ErrTimeout)
-			time.Sleep(2900 * time.Millisecond)
+			time.Sleep(2800 * time.Millisecond)
 			require.Zero(t, n.Stats().Broken)
-			time.Sleep(200 * time.Millisecond)
+			time.Sleep(300 * time.Millisecond)
 			require.Equal(t, uint64(1), n.Stats().Broken)
 			require.NotEqual(t, Suspect, n.Stats().State, "no reply can end the suspicion any more")
 			s.Resume()
@@ -132,6 +132,7 @@ func TestSuspicionDoesNotOutliveTheReply(t *testing.T) {
 	c.reading = true
 	c.owed.push(n.newCall(), 0)
 	for range 20_000 {
+		n.health.spoke.Store(0) // as if it had never answered while it was suspect
 		c.watch.seen, c.watch.silent = c.watch.heard.Load(), n.now()-int64(2*testTimeout)
 		together(t, 2, func(i int) error {
 			if i == 0 {
@@ -143,6 +144,49 @@ func TestSuspicionDoesNotOutliveTheReply(t *testing.T) {
 		require.False(t, n.health.isSuspect())
 	}
 	require.Positive(t, n.Stats().Suspected, "the two have never met")
+}
+
+// A node that a lone caller found silent costs that caller one try, not two, whenever it fell silent between the ticks.
+func TestASilentNodeCostsALoneCallerOneTry(t *testing.T) {
+	for since := range 2 * tick / time.Millisecond {
+		synctest.Test(t, func(t *testing.T) {
+			s, n := pipeNode(t, Config{Timeout: testTimeout})
+			requireHit(t, get(t.Context(), n, "small"), "x")
+			time.Sleep(testTimeout/2 + since*time.Millisecond)
+			requireHit(t, get(t.Context(), n, "small"), "x")
+			time.Sleep(since * time.Millisecond / 2)
+			s.Pause()
+			early := time.AfterFunc(testTimeout-tick-time.Millisecond, func() { require.Zero(t, n.Stats().Suspected) })
+			defer early.Stop()
+			requireAfter(t, testTimeout, func() { requireFailed(t, get(t.Context(), n, "small"), Ambiguous, ErrTimeout) })
+			requireAfter(t, 0, func() { requireFailed(t, get(t.Context(), n, "small"), NotSent, ErrNodeDown) })
+			s.Resume()
+		})
+	}
+}
+
+// A process that stood still for longer than a try has not heard the node; that is not the node's fault.
+func TestAStallOfOurOwnMakesNoNodeSuspect(t *testing.T) {
+	n := newTestNode(t, Config{Timeout: testTimeout})
+	client, server := net.Pipe()
+	defer server.Close()
+	c := newConn(n, client, protocol.Meta, 1)
+	c.reading = true
+	c.owed.push(n.newCall(), 0)
+	judge := func(after time.Duration) {
+		now := c.watch.last + int64(after)
+		require.NoError(t, c.judge(now))
+		c.watch.last = now
+	}
+	c.watch.last, c.watch.silent = n.now(), n.now()
+	judge(tick)
+	judge(10 * time.Second)
+	judge(tick)
+	require.False(t, n.health.isSuspect())
+	for range (testTimeout - stalled) / tick {
+		judge(tick)
+	}
+	require.True(t, n.health.isSuspect(), "the node is silent, and we are here")
 }
 
 // TestTheEndOfALineMayComeLate: nothing is owed to a caller, but the connection is not idle, and what comes is no stray.

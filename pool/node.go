@@ -16,6 +16,7 @@ type Node struct {
 	calls   sync.Pool // of *call; per node, so that a test's bubble shares nothing with another
 	count   counters
 	latency histogram
+	pace    pace
 	health  health
 	journal journal
 
@@ -158,7 +159,7 @@ func (n *Node) streamOf(op *Op) int { return int(op.Hash % uint64(len(n.streams)
 
 func (n *Node) queueOn(stream int, ops []*Op, now int64) {
 	c := n.streams[stream].Load()
-	if c != nil && !n.health.isSuspect() && (c.push(ops, now) > 0 || n.streams[stream].Load() == c) {
+	if c != nil && n.refusal() == nil && (c.push(ops, now) > 0 || n.streams[stream].Load() == c) {
 		return
 	}
 	if _, err := n.ready(stream); err != nil {
@@ -188,6 +189,7 @@ func (n *Node) Close() error {
 		}
 	}
 	n.wg.Wait()
+	n.readmit()
 	return nil
 }
 

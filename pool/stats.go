@@ -2,6 +2,7 @@ package pool
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/nohop/memcache/protocol"
 )
@@ -13,7 +14,7 @@ type State uint8
 const (
 	Idle    State = iota // no connection; the next request dials
 	Up                   // connected, answering
-	Suspect              // connected, silent for a try's length; requests fail at once until it answers
+	Suspect              // connected, silent for a try's length; requests fail at once until it answers, see Stats.Ejected
 	Down                 // the last dial failed; requests fail at once, and a dial is tried as the backoff allows
 	Joining              // connected, answering; for a time nothing is read or stored, and what is written is deleted here
 	Leaving              // the same, because the node is leaving the view
@@ -29,6 +30,9 @@ type Stats struct {
 	Name, Addr string
 	State      State
 	Reason     error            // of Suspect and Down, else nil
+	Ejected    bool             // requests fail at once: Down, or Suspect while not too many nodes are ejected (NodeSet)
+	Slow       bool             // compared with the others (NodeSet): it is read last
+	Recent     time.Duration    // average latency, the older the less; what Slow goes by. 0: not known
 	Dialect    protocol.Dialect // of a live connection, else Unknown
 	Generation uint64           // of the node's life; 0: not known
 
@@ -47,6 +51,7 @@ type Stats struct {
 	DialErrors uint64
 	Broken     uint64    // connections that broke
 	Suspected  uint64    // times that the node became suspect
+	Probes     uint64    // dials, not among Dials, that asked whether a suspect node answers on another connection
 	Missed     int       // keys in the journal: of writes that the node may have missed, or may do late
 	MissedAll  bool      // the journal overflowed: nothing is read here until the node was flushed
 	Repaired   uint64    // keys deleted, and flushes, because the node had missed writes
@@ -54,7 +59,7 @@ type Stats struct {
 }
 
 type counters struct {
-	requests, retries, writes, reads, bytesOut, bytesIn, dials, dialErrors, broken, suspected, hits, misses, failovers atomic.Uint64
+	requests, retries, writes, reads, bytesOut, bytesIn, dials, dialErrors, broken, suspected, probes, hits, misses, failovers atomic.Uint64
 }
 
 // Stats returns a snapshot.
@@ -64,7 +69,7 @@ func (n *Node) Stats() Stats {
 		Name: n.cfg.Name, Addr: n.cfg.Addr,
 		Requests: c.requests.Load(), Retries: c.retries.Load(), Writes: c.writes.Load(), Reads: c.reads.Load(),
 		BytesOut: c.bytesOut.Load(), BytesIn: c.bytesIn.Load(), Dials: c.dials.Load(), DialErrors: c.dialErrors.Load(),
-		Broken: c.broken.Load(), Suspected: c.suspected.Load(),
+		Broken: c.broken.Load(), Suspected: c.suspected.Load(), Probes: c.probes.Load(),
 		Hits: c.hits.Load(), Misses: c.misses.Load(), Failovers: c.failovers.Load(), Latency: n.latency.snapshot(),
 	}
 	for i := range n.streams {
@@ -76,8 +81,22 @@ func (n *Node) Stats() Stats {
 	}
 	s.Generation, _ = n.Generation()
 	s.State, s.Reason = n.state(s.Conns)
+	s.Ejected = n.isEjected(s.State)
+	s.Slow, s.Recent = n.cfg.NodeSet.Slow().Has(n), n.pace.recent()
 	s.Missed, s.MissedAll, s.Repaired = n.journal.size()
 	return s
+}
+
+// Condition returns the state in a word or a few: with it, whether the node is ejected, and whether it is slow.
+func (s *Stats) Condition() string {
+	text := s.State.String()
+	if s.Ejected {
+		text += ", ejected"
+	}
+	if s.Slow {
+		text += ", slow"
+	}
+	return text
 }
 
 // CountFailover counts a request that failed here and is moved on to another replica. It is for routes.

@@ -19,6 +19,7 @@ type Sampler interface {
 type tally struct {
 	now          int64 // Node.now of the batch; 0: the clock was not read yet
 	hits, misses uint64
+	replies      int64
 	latency      int64   // sum
 	sampler      Sampler // nil: there is none
 }
@@ -32,6 +33,7 @@ func (c *conn) count(k *call, status protocol.Status, size int) {
 	took := t.now - c.owed.began(c.node.cfg.Timeout)
 	c.node.latency.counts[bucketOf(time.Duration(took))].Add(1)
 	t.latency += took
+	t.replies++
 	isRead := k.command == protocol.Get || k.command == protocol.GetAndTouch
 	if isRead && status == protocol.Miss {
 		t.misses++
@@ -61,11 +63,12 @@ func (t *tally) hand(n *Node) {
 		return
 	}
 	n.latency.sum.Add(t.latency)
+	n.notePace(t.latency/t.replies, t.now)
 	if t.hits > 0 {
 		n.count.hits.Add(t.hits)
 	}
 	if t.misses > 0 {
 		n.count.misses.Add(t.misses)
 	}
-	t.now, t.hits, t.misses, t.latency = 0, 0, 0, 0
+	t.now, t.hits, t.misses, t.replies, t.latency = 0, 0, 0, 0, 0
 }

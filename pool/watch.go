@@ -34,7 +34,7 @@ func (w *watch) arm(c *conn) {
 		return
 	}
 	w.armed = true
-	w.silent = c.lastPush
+	w.silent, w.last = c.lastPush, c.lastPush
 	if w.timer == nil {
 		w.timer = time.AfterFunc(tick, c.tick)
 		return
@@ -65,13 +65,13 @@ func (c *conn) look(now int64) error {
 	if c.err != nil {
 		return nil
 	}
+	if err := c.judge(now); err != nil { // before anybody wakes: they shall find the node suspect
+		return err
+	}
 	c.watch.last = now
 	c.expire(now)
 	c.interruptReader(now)
 	if err := c.interruptWriter(); err != nil {
-		return err
-	}
-	if err := c.judge(now); err != nil {
 		return err
 	}
 	if c.takeFlushing(now) && !c.node.spawn(c.flush) {
@@ -122,14 +122,24 @@ func (c *conn) interruptWriter() error {
 	return nil
 }
 
-// judge tells the node that it has been silent for the length of a try, and ends a connection that stays silent.
+// stalled is how much of the time between two ticks counts as silence at most. A tick that comes later tells that this
+// process has stood still, and of the node it tells nothing.
+const stalled = 5 * tick
+
+// judge tells the node that it has been silent for the length of a try, and ends a connection that stays silent, or that is
+// stuck: the node answers on others.
 func (c *conn) judge(now int64) error {
 	w := &c.watch
 	heard := w.heard.Load()
-	if heard != w.seen || c.owed.len() == 0 {
+	switch {
+	case c.owed.len() == 0:
 		w.seen, w.silent = heard, now
 		return nil
+	case heard != w.seen:
+		w.seen, w.silent = heard, max(w.last, now-int64(stalled)) // it may have been silent since then
+		return nil
 	}
+	w.silent += max(now-w.last-int64(stalled), 0)
 	if !c.reading { // silence means nothing where nobody listens
 		c.attend()
 		return nil
@@ -138,12 +148,17 @@ func (c *conn) judge(now int64) error {
 	if silence >= c.node.cfg.MaxStall {
 		return ErrTimeout
 	}
-	if silence >= c.node.cfg.Timeout {
-		c.node.suspect(c, ErrTimeout)
-		if w.heard.Load() != heard { // in this moment: the reader may have looked before there was a suspicion
-			c.node.alive()
-		}
+	if silence < c.node.cfg.Timeout {
+		return nil
 	}
+	if spoke := c.node.spokeSince(w.silent); spoke > 0 {
+		return c.stuck(now - spoke)
+	}
+	c.node.suspect(c, ErrTimeout)
+	if w.heard.Load() != heard { // in this moment: the reader may have looked before there was a suspicion
+		c.node.alive()
+	}
+	c.node.probeIfDue(now, silence)
 	return nil
 }
 

@@ -52,7 +52,7 @@ func Coherent(p Placement, b *Background) (Route, error) {
 	if p == nil || b == nil {
 		return nil, ErrNoPart
 	}
-	c := &coherent{placement: p, plain: &failover{p}, late: newLateClears(b)}
+	c := &coherent{placement: p, plain: &failover{placement: p}, late: newLateClears(b)}
 	c.fill = &leasedFill{target: c.nearest, source: c.first}
 	return c, nil
 }

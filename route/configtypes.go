@@ -125,7 +125,7 @@ var ignoredOptions = map[string]map[string]string{
 		"additional_fanout":              "a node has as many connections as the client says",
 		"cluster":                        "timeouts are those of the pool or the client, wherever a node is",
 		"disable_request_deadline_check": "a request ends with its context",
-		"connect_timeout":                "connecting has three times the timeout of a try, at most 300 ms",
+		"connect_timeout":                "connecting has three times the timeout of a try, at most 240 ms",
 		"enable_compression":             "memcached does not know mcrouter's compression",
 		"failure_domains":                "failover does not look at failure domains",
 		"hostnames":                      "a server's address is its name",
@@ -140,7 +140,7 @@ var ignoredOptions = map[string]map[string]string{
 		"service_id_override":            "it is for Facebook's services",
 		"services":                       "it is for Facebook's services",
 		"use_ssl":                        tlsIsTheClients,
-		"tko_tracker":                    "each node's health is its own, however many are down",
+		"tko_tracker":                    "how many nodes may be ejected at once is an option of the client",
 	},
 	"FailoverRoute": {
 		"failover_tag": "keys are sent as they are",

@@ -12,7 +12,7 @@ type Step struct {
 	Route string `json:"route"`           // what it is: "failover", "all-sync", "node"
 	Name  string `json:"name,omitempty"`  // which one: a node's name
 	Why   string `json:"why,omitempty"`   // what decides: the slot, the rule, the order
-	State string `json:"state,omitempty"` // of a node
+	State string `json:"state,omitempty"` // of a node: "up", "suspect, ejected", "up, slow" (pool.Stats.Condition)
 	Next  []Step `json:"next,omitempty"`  // the children that come into question, in the order in which they would be asked
 }
 
@@ -33,7 +33,8 @@ func Explain(r Route, op *Op) Step {
 	case Explainer:
 		return r.Explain(op)
 	case *pool.Node:
-		return Step{Route: "node", Name: r.Name(), State: r.Stats().State.String()}
+		stats := r.Stats()
+		return Step{Route: "node", Name: r.Name(), State: stats.Condition()}
 	}
 	return Step{Route: strings.TrimPrefix(fmt.Sprintf("%T", r), "*")}
 }

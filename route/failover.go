@@ -3,17 +3,22 @@ package route
 import (
 	"context"
 	"slices"
+
+	"github.com/nohop/memcache/pool"
 )
 
 // failover reads the replicas of a key one after the other.
-type failover struct{ placement Placement }
+type failover struct {
+	placement Placement
+	set       *pool.NodeSet // says which nodes are slow; nil: none is
+}
 
 // Failover asks the replicas of an op's key in their reading order and returns the first reply. A miss is a reply, but
 // where the first to be read is not the home, its miss is asked again at the home, if that can answer: a
 // read-modify-write clears the replicas, and an eviction need not happen everywhere. If all fail, the error is that of
 // the last one; but if all are joining, nothing can be there, and a read is a miss. An op that no node could serve, or whose context has ended, does not move on, and what only the home can
 // decide, a read for update included, is asked there alone.
-func Failover(p Placement) Route { return &failover{p} }
+func Failover(p Placement) Route { return SlowLast(p, nil) }
 
 func (f *failover) Do(ctx context.Context, ops []*Op) {
 	if slices.ContainsFunc(ops, needsHome) {
@@ -21,10 +26,10 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 		ops = without(ops, needsHome)
 	}
 	all := ops
-	try := 0
-	next := func(op *Op) Route { return f.placement.Replicas(op).nth(try) }
+	order, try := f.order(), 0
+	next := func(op *Op) Route { return order.nth(op, try) }
 	doEach(ctx, ops, next)
-	askHomeAgain(ctx, filter(ops, f.missedElsewhere), f.home)
+	askHomeAgain(ctx, filter(ops, order.missedElsewhere), f.home)
 	for try = 1; ; try++ {
 		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
 			break
@@ -51,10 +56,11 @@ func (f *failover) missIfAllJoin(ops []*Op) {
 	}
 }
 
+// order is how the replicas are read now.
+func (f *failover) order() reading { return reading{f.placement, f.set.Slow()} }
+
 // missedElsewhere reports whether another replica than the home has answered op with a miss.
-func (f *failover) missedElsewhere(op *Op) bool {
-	return isMiss(op) && !f.readsHome(op)
-}
+func (o reading) missedElsewhere(op *Op) bool { return isMiss(op) && !o.beginsAtHome(op) }
 
 func (f *failover) home(op *Op) Route {
 	r := f.placement.Replicas(op)
@@ -62,10 +68,7 @@ func (f *failover) home(op *Op) Route {
 }
 
 // readsHome reports whether the replica to be read first is the home.
-func (f *failover) readsHome(op *Op) bool {
-	r := f.placement.Replicas(op)
-	return r.Read == r.home(op)
-}
+func (f *failover) readsHome(op *Op) bool { return f.order().beginsAtHome(op) }
 
 // needsHome reports whether only the home of its key can serve op.
 func needsHome(op *Op) bool { return isReadModifyWrite(op) || op.ForUpdate }
@@ -99,6 +102,6 @@ func (f *failover) Explain(op *Op) Step {
 		s.Next = []Step{Explain(f.home(op), op)}
 		return s
 	}
-	s.Next = explainAll(r.InReadingOrder(), op)
+	s.Next = explainAll(r.SlowLast(op, f.set.Slow()), op)
 	return s
 }

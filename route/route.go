@@ -37,14 +37,17 @@ type Replicas struct {
 }
 
 // nth returns the route to read as number i: Read first, then the others in order.
-func (r Replicas) nth(i int) Route {
+func (r Replicas) nth(i int) Route { return r.All[r.index(i)] }
+
+// index returns where in All that is.
+func (r Replicas) index(i int) int {
 	switch {
 	case i == 0:
-		return r.All[r.Read]
+		return r.Read
 	case i <= r.Read:
-		return r.All[i-1]
+		return i - 1
 	}
-	return r.All[i]
+	return i
 }
 
 // fixed is the placement of every key on the same routes.
