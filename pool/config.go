@@ -23,6 +23,7 @@ type Config struct {
 	MaxValue    int           // largest value sent or accepted, in bytes; default 8 MiB
 	MaxStall    time.Duration // a connection that owes replies and stays silent this long is closed; default 30 s
 	Quarantine  time.Duration // D, by how much the views of two processes may differ, at most a day; 0: no node is ever joining
+	Generations bool          // have the node's generation known (Token.Generation) also without Quarantine, where it speaks meta
 	MaxMissed   int           // keys of which the node missed a write that are remembered; more, and it is flushed. Default 65,536
 
 	// Joined says that the node has come into the view after this process had started, and KnownGeneration which generation

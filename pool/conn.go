@@ -14,12 +14,13 @@ import (
 // one at a time is the flusher and one at a time is the reader (flush.go, read.go). A timer, armed only while replies
 // are owed, looks after those who cannot look after themselves (watch.go).
 type conn struct {
-	node    *Node
-	nc      net.Conn
-	dialect protocol.Dialect
-	id      uint64 // counts the node's connections: a later one has a larger id
-	born    int64  // Node.now
-	tls     bool   // an interrupted write cannot be continued
+	node       *Node
+	nc         net.Conn
+	dialect    protocol.Dialect
+	id         uint64 // counts the node's connections: a later one has a larger id
+	generation uint64 // of the node's life, which no connection outlives; 0: not known
+	born       int64  // Node.now
+	tls        bool   // an interrupted write cannot be continued
 
 	mu       sync.Mutex // never held across a wait or a write
 	err      error      // why the connection broke; nothing is queued any more
@@ -47,11 +48,11 @@ type openLine struct {
 	keys int
 }
 
-func newConn(n *Node, nc net.Conn, d protocol.Dialect, id uint64) *conn {
-	c := &conn{node: n, nc: nc, dialect: d, id: id, born: n.now()}
-	_, c.tls = nc.(*tls.Conn)
+func newConn(n *Node, met *greeting, id uint64) *conn {
+	c := &conn{node: n, nc: met.nc, dialect: met.dialect, id: id, generation: met.seen.generation(), born: n.now()}
+	_, c.tls = c.nc.(*tls.Conn)
 	c.reader.buf = make([]byte, minReadBuf)
-	c.reader.spin = newSpin(nc)
+	c.reader.spin = newSpin(c.nc)
 	if n.cfg.NewSampler != nil {
 		c.reader.tally.sampler = n.cfg.NewSampler()
 	}

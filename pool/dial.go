@@ -103,7 +103,7 @@ func (n *Node) dialOnce(stream int) {
 	default:
 		n.dial.succeeded(n.now())
 		n.meet(met.seen)
-		n.streams[stream].Store(newConn(n, met.nc, met.dialect, n.dial.count))
+		n.streams[stream].Store(newConn(n, met, n.dial.count))
 		n.alive()
 		n.readmit()
 	}
@@ -169,7 +169,7 @@ func isLocal(err error) bool {
 type greeting struct {
 	nc      net.Conn
 	dialect protocol.Dialect
-	seen    sighting // with Config.Quarantine
+	seen    sighting // where the node is marked
 }
 
 // connect dials, secures and authenticates a connection, and has the node answer on it: that a dial succeeds says
@@ -214,7 +214,7 @@ func (n *Node) greet(ctx context.Context, met *greeting, introduce func(*greetin
 
 // introduce takes in what the node says of itself.
 func (n *Node) introduce(met *greeting) (err error) {
-	if n.cfg.Quarantine == 0 {
+	if !n.cfg.marks(met.dialect) {
 		return nil
 	}
 	met.seen, err = n.cfg.newMarker(met.nc, met.dialect).greet(n.hasReturned)

@@ -35,6 +35,7 @@
 //     than the others is known to be, for routes to read it last (slow.go).
 //   - A node that others may not know of yet, or not any more, is not read and not stored to, only deleted at
 //     (Config.Quarantine, Node.Leave; quarantine.go). How long is told by a mark on the node itself, read on every new
-//     connection; it also tells a node that restarted, and one that comes back with what it held (mark.go).
+//     connection; it also tells a node that restarted, and one that comes back with what it held (mark.go). Where nothing
+//     is quarantined it can be had for that alone (Config.Generations, Token.Generation).
 //   - Memory is bounded whatever the node sends: lines, values, replies owed, bytes queued.
 package pool

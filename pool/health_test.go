@@ -128,7 +128,7 @@ func TestSuspicionDoesNotOutliveTheReply(t *testing.T) {
 	n := newTestNode(t, Config{Timeout: testTimeout})
 	client, server := net.Pipe()
 	defer server.Close()
-	c := newConn(n, client, protocol.Meta, 1)
+	c := newConn(n, &greeting{nc: client, dialect: protocol.Meta}, 1)
 	c.reading = true
 	c.owed.push(n.newCall(), 0)
 	for range 20_000 {
@@ -170,7 +170,7 @@ func TestAStallOfOurOwnMakesNoNodeSuspect(t *testing.T) {
 	n := newTestNode(t, Config{Timeout: testTimeout})
 	client, server := net.Pipe()
 	defer server.Close()
-	c := newConn(n, client, protocol.Meta, 1)
+	c := newConn(n, &greeting{nc: client, dialect: protocol.Meta}, 1)
 	c.reading = true
 	c.owed.push(n.newCall(), 0)
 	judge := func(after time.Duration) {

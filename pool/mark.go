@@ -15,10 +15,10 @@ import (
 	"github.com/nohop/memcache/protocol"
 )
 
-// The mark is a key that every process of the fleet reads on each new connection, before the connection serves anybody. It
-// holds the generation, a random number, and the node's uptime at which it stops joining: D and 2 s from when it was
-// written, in whole seconds of the node's own clock, of which the first may be short. It is written by add by the first
-// process that meets the node, has no TTL, and is lost by a restart. A node without it is taken for new.
+// The mark is a key that every process of the fleet reads on each new connection (Config.marks), before the connection
+// serves anybody. It holds the generation, a random number, and the node's uptime at which it stops joining: D and 2 s from
+// when it was written, in whole seconds of the node's own clock, of which the first may be short. It is written by add by
+// the first process that meets the node, has no TTL, and is lost by a restart. A node without it is taken for new.
 //
 // That both are in one key matters. With a second key that lives D and whose absence says that the node serves, another
 // process's flush can fall between the two writes, and whoever comes then takes a new node for one that serves.
@@ -77,6 +77,20 @@ func (k mark) add() protocol.Request {
 type sighting struct {
 	mark    *mark         // nil: it has none and takes none
 	joining time.Duration // how long it goes on
+}
+
+func (s sighting) generation() uint64 {
+	if s.mark == nil {
+		return 0
+	}
+	return s.mark.generation
+}
+
+// marks reports whether a node of dialect d is to have a mark. Without Quarantine it serves for the generation only, which
+// is of use with meta alone; then the mark says that the node stops joining at once, so all processes of a fleet need the
+// same Quarantine.
+func (c *Config) marks(d protocol.Dialect) bool {
+	return c.Quarantine > 0 || c.Generations && d.HasMeta()
 }
 
 var errKeepsOldData = errors.New("memcache: node has missed writes and refuses to be flushed")

@@ -8,20 +8,27 @@ import (
 
 // meet takes in what the node has said of itself on a new connection. The connection serves nobody yet.
 func (n *Node) meet(seen sighting) {
-	if n.cfg.Quarantine == 0 {
-		return
-	}
 	q := &n.quarantine
-	if _, known := n.Generation(); n.cfg.Joined && !known {
-		n.holdOff()
-	}
-	if seen.joining > 0 {
-		q.extend(n.now() + int64(seen.joining))
+	switch {
+	case n.cfg.Quarantine > 0:
+		n.meetJoining(seen)
+	case !n.cfg.Generations:
+		return
 	}
 	if old := q.mark.Swap(seen.mark); old != nil && seen.mark != nil && old.generation != seen.mark.generation {
 		n.tell(Event{Kind: Renewed})
 	}
 	q.keepOn(n.keepMark)
+}
+
+// meetJoining has the node be joining for as long as it is.
+func (n *Node) meetJoining(seen sighting) {
+	if _, known := n.Generation(); n.cfg.Joined && !known {
+		n.holdOff()
+	}
+	if seen.joining > 0 {
+		n.quarantine.extend(n.now() + int64(seen.joining))
+	}
 }
 
 // holdOff has the node be joining for D, whatever it says: it may have been in the view of others before, and those flush
@@ -34,7 +41,7 @@ func (n *Node) holdOff() { n.quarantine.extend(n.now() + int64(n.cfg.Quarantine+
 func (n *Node) hasReturned(seen sighting) bool {
 	_, met := n.Generation()
 	switch known := n.cfg.KnownGeneration; {
-	case met || !n.cfg.Joined:
+	case met || !n.cfg.Joined || n.cfg.Quarantine == 0:
 		return false
 	case known != 0:
 		return seen.mark.generation == known

@@ -154,7 +154,7 @@ func TestPlacesAreNotLost(t *testing.T) {
 	n := newTestNode(t, Config{NodeSet: set})
 	client, server := net.Pipe()
 	defer server.Close()
-	c := newConn(n, client, protocol.Meta, 1)
+	c := newConn(n, &greeting{nc: client, dialect: protocol.Meta}, 1)
 	for range 20_000 {
 		together(t, 3, func(i int) error {
 			switch i {

@@ -53,9 +53,17 @@ type Op struct {
 // Token says where a CAS comes from. A CAS is one node's count, and starts anew when that node does, so it means nothing
 // elsewhere or later. The zero Token is not checked.
 type Token struct {
-	node *Node
-	conn uint64
+	node       *Node
+	conn       uint64
+	generation uint64
 }
+
+// IsZero reports whether t is the zero Token: no node has answered.
+func (t Token) IsZero() bool { return t == Token{} }
+
+// Generation returns a number that stands for the life of the node that t comes from, and whether it is known: with
+// Config.Quarantine or Config.Generations. Together with a CAS of t it names one value of one key for ever, in every process.
+func (t Token) Generation() (uint64, bool) { return t.generation, t.generation != 0 }
 
 // Stat is one line of the reply to a Stats request.
 type Stat struct{ Name, Value string }
@@ -115,7 +123,7 @@ func (op *Op) take(k *call) {
 		n.freeCall(k)
 		return
 	}
-	op.Reply, op.Stats, op.Token = k.reply, k.stats, Token{n, op.conn.id}
+	op.Reply, op.Stats, op.Token = k.reply, k.stats, Token{n, op.conn.id, op.conn.generation}
 	if op.Reply.Block >= 0 {
 		op.Value = op.valueOf(k)
 	}

@@ -52,7 +52,7 @@ func (n *Node) Joining() bool {
 }
 
 // Generation returns a number that stands for this life of the node, the same for every process, and whether it is known:
-// after the first connection, with Config.Quarantine. A node that restarted has another one. One that lost its mark by a
+// after the first connection, with Config.Quarantine or Config.Generations. A node that restarted has another one. One that lost its mark by a
 // flush or an eviction has one, too, if a process connects before another that is connected has restored the mark.
 func (n *Node) Generation() (uint64, bool) {
 	if k := n.quarantine.mark.Load(); k != nil {

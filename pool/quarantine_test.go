@@ -106,6 +106,44 @@ func TestQuarantineEndsForAllProcesses(t *testing.T) {
 	}
 }
 
+// Who only wants generations gets them with each reply, and the node never joins for it. A node that restarts, or knows
+// only classic text, is told apart.
+func TestGenerationsWithoutQuarantine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startFake(t, memcachetest.WithPipe())
+		only := func(c *Config) { c.Quarantine, c.Generations = 0, true }
+		one, two := process(t, s, only), process(t, s, only)
+		mustSet(t, one, "k", "v")
+		first := get(t.Context(), one, "k")
+		requireHit(t, first, "v")
+		g, known := first.Token.Generation()
+		require.True(t, known)
+		other, _ := get(t.Context(), two, "k").Token.Generation()
+		require.Equal(t, g, other)
+		require.Equal(t, g, two.Stats().Generation)
+		require.False(t, first.Token.IsZero())
+
+		require.NoError(t, do(t.Context(), one, protocol.Request{Command: protocol.FlushAll}).Err)
+		time.Sleep(2*keepEvery + time.Second)
+		kept, _ := get(t.Context(), process(t, s, only), "k").Token.Generation()
+		require.Equal(t, g, kept, "a flush is no other life")
+
+		s.Restart()
+		again := get(t.Context(), one, "k")
+		requireMiss(t, again)
+		restarted, known := again.Token.Generation()
+		require.True(t, known)
+		require.NotEqual(t, g, restarted)
+
+		old := process(t, startFake(t, memcachetest.WithPipe(), memcachetest.WithoutMeta(), memcachetest.WithVersion("1.4.39")), only)
+		_, known = get(t.Context(), old, "k").Token.Generation()
+		require.False(t, known)
+		require.Equal(t, Token{}.IsZero(), true)
+		_, known = get(t.Context(), process(t, s, func(c *Config) { c.Quarantine = 0 }), "k").Token.Generation()
+		require.False(t, known, "nobody has asked")
+	})
+}
+
 // The same conversation with real memcached.
 func TestMarksOnEveryServer(t *testing.T) {
 	eachServer(t, func(t *testing.T, plain *Node) {
@@ -289,7 +327,7 @@ func TestNodeThatRefusesTheMarks(t *testing.T) {
 		require.False(t, known)
 		time.Sleep(quarantineTime + 3*time.Second)
 		requireMiss(t, get(t.Context(), n, "k"))
-		time.Sleep(2 * keepEvery)
+		time.Sleep(2*keepEvery + time.Second)
 	})
 }
 

@@ -112,6 +112,9 @@ func (n *Node) Owed() (replies int) {
 	return replies
 }
 
+// BytesIn returns Stats.BytesIn, as Owed does.
+func (n *Node) BytesIn() uint64 { return n.count.bytesIn.Load() }
+
 // state returns what the next request would meet.
 func (n *Node) state(conns int) (State, error) {
 	if err := n.health.reason(); err != nil {

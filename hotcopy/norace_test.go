@@ -1,0 +1,5 @@
+//go:build !race
+
+package hotcopy
+
+const raceDetector = false
