@@ -5,15 +5,20 @@ import (
 	"errors"
 
 	"github.com/nohop/memcache/discovery"
+	"github.com/nohop/memcache/hotcopy"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
+	"github.com/nohop/memcache/rulestore"
 )
 
 // FlushAll makes every node forget every item. If nodes fail, the error joins theirs.
 func (c *Client) FlushAll(ctx context.Context) error {
 	_, err := c.askAll(ctx, protocol.Request{Command: protocol.FlushAll})
 	c.loads.forgetAll()
+	if c.remedies != nil {
+		c.remedies.copies.Forget()
+	}
 	return err
 }
 
@@ -76,6 +81,8 @@ type Stats struct {
 	Nodes     []pool.Stats     // in the order of names
 	Discovery discovery.Status // of the source of the nodes; zero if all are fixed
 	Loads     LoadStats        // of GetOrLoad
+	Copies    hotcopy.Stats    // of hot keys
+	Rules     rulestore.Status // of the store of rules; zero if there is none
 }
 
 // Stats returns a snapshot. It asks no node; see ServerStats for that.
@@ -84,6 +91,12 @@ func (c *Client) Stats() Stats {
 	s := Stats{Nodes: make([]pool.Stats, len(v.nodes)), Loads: c.loads.count.stats()}
 	for i, n := range v.nodes {
 		s.Nodes[i] = n.Stats()
+	}
+	if r := c.remedies; r != nil {
+		s.Copies = r.copies.Stats()
+		if r.follower != nil {
+			s.Rules = r.follower.Status()
+		}
 	}
 	if c.follower != nil {
 		s.Discovery = c.follower.Status()

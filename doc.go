@@ -84,6 +84,12 @@
 // are never there: TopKeys, MissedKeys, MissedTemplates, and HotKeyEvents as they come and go (package hotkey says how they are
 // found, and WithHotKeys from when they count).
 //
+// A hot key is relieved by itself: the process keeps its value and asks the key's home, in some twenty bytes, whether it is still
+// the same; values too large for that are read from copies on several nodes. What is read is never older than without (package
+// hotcopy says why), and it ends when the key is no longer hot. Where there is no rule, requests do not meet any of this.
+// WithKeyRules, WithRuleStore and WithSharedRules say what is to be done about a key or a family of keys; Rules shows what
+// applies, and Explain what of it for a key.
+//
 // # What goes on
 //
 // Stats has each node's state, latencies, hits and misses; Events the last things that have happened to nodes and view; an

@@ -9,7 +9,7 @@ import (
 )
 
 // ErrorClass names an error by one of a few words, for labels of metrics and the like: "" for nil, "cache-miss", "not-stored",
-// "conflict", "partial-write", "canceled", "timeout", "node-down", "bad-request", "server-error", "network-error", "other".
+// "conflict", "partial-write", "denied", "canceled", "timeout", "node-down", "bad-request", "server-error", "network-error", "other".
 func ErrorClass(err error) string {
 	if err == nil {
 		return ""
@@ -31,6 +31,7 @@ var errorClasses = []struct {
 	{"not-stored", isOneOf(ErrNotStored)},
 	{"conflict", isOneOf(ErrCASConflict)},
 	{"partial-write", isOneOf(ErrPartialWrite)},
+	{"denied", isOneOf(ErrDenied)},
 	{"canceled", isOneOf(context.Canceled)},
 	{"timeout", isOneOf(ErrTimeout, context.DeadlineExceeded)},
 	{"node-down", isOneOf(ErrNodeDown, ErrNoServers, ErrClosed)},

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/nohop/memcache/hotcopy"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
@@ -33,6 +34,8 @@ var (
 	ErrTooLarge     = pool.ErrTooLarge         // a value is over the limit of WithMaxValue
 	ErrForeignCAS   = pool.ErrForeignCAS       // the CAS was read at another replica: use GetForUpdate
 	ErrAuth         = pool.ErrAuth             // the server refused the user name and password
+	ErrDenied       = hotcopy.ErrDenied        // a rule denies the key
+	ErrReservedKey  = hotcopy.ErrReservedKey   // the key begins with "~", as the library's own do
 	ErrClosed       = pool.ErrClosed           // the client was closed
 	ErrPartialWrite = route.ErrPartialWrite    // a write reached some of its replicas
 )

@@ -30,6 +30,10 @@ const (
 	ViewRefused     EventKind = "view_refused"     // no view can be made of the nodes there are now; the last one stays
 	DiscoveryFailed EventKind = "discovery_failed" // the last list of nodes stays
 	DiscoveryBack   EventKind = "discovery_back"   // the source of the nodes answers again
+
+	RulesChanged EventKind = "rules_changed" // the store has other rules
+	RulesRefused EventKind = "rules_refused" // the store fails, or what it holds is not valid; the last rules stay
+	NodeUnfit    EventKind = "node_unfit"    // nothing can be done about hot keys of this node, Err says why
 )
 
 // Event is something that has happened to a node, or to the view.
@@ -41,6 +45,7 @@ type Event struct {
 	Took    time.Duration // of NodeDialed and NodeDialFailed
 	Nodes   int           // of ViewChanged: how many there are
 	Local   string        // of ViewChanged: the local node or zone
+	Rules   int           // of RulesChanged: how many apply
 	Dropped int           // events that the observers have missed just before this one, because they were too slow
 }
 

@@ -34,7 +34,7 @@ func WithoutHotKeys() Option {
 // startHotKeys has the connections' readers tell a detector what they read.
 func (c *Client) startHotKeys(ctx context.Context) error {
 	if c.cfg.hotKeys == nil {
-		return nil
+		return c.startRemedies(ctx)
 	}
 	d, err := hotkey.New(*c.cfg.hotKeys)
 	if err != nil {
@@ -42,7 +42,10 @@ func (c *Client) startHotKeys(ctx context.Context) error {
 	}
 	c.detector = d
 	c.cfg.node.NewSampler = func() pool.Sampler { return d.NewSampler() }
-	c.wg.Go(func() { d.Run(ctx) })
+	if err := c.startRemedies(ctx); err != nil {
+		return err
+	}
+	c.wg.Go(func() { c.actOnHotKeys(ctx) })
 	return nil
 }
 
@@ -81,7 +84,7 @@ func (c *Client) HotKeyReport(n int) hotkey.Report {
 	r := c.detector.Report(n)
 	v := c.view.Load()
 	for i := range r.Keys {
-		r.Keys[i].Home = v.homeOf(r.Keys[i].Key)
+		r.Keys[i].Home, r.Keys[i].Remedy = v.homeOf(r.Keys[i].Key), c.remedyOf(r.Keys[i].Key)
 	}
 	for i := range r.Missed {
 		r.Missed[i].Home = v.homeOf(r.Missed[i].Key)

@@ -34,6 +34,7 @@ type Client struct {
 	loads      loads
 	events     events
 	detector   *hotkey.Detector // of hot keys; nil: there is none
+	remedies   *remedies        // what is done about them; nil: nothing ever is
 }
 
 // New validates opts and returns a client. It dials no node: that happens when one is first needed. If nodes are to be
@@ -78,6 +79,9 @@ func (c *Client) Close() error {
 		n.Close()
 	}
 	c.background.Close()
+	if c.remedies != nil {
+		c.remedies.copies.Close()
+	}
 	if c.detector != nil {
 		c.detector.Close()
 	}

@@ -68,6 +68,7 @@ func (c *Client) apply(ctx context.Context, build func(*nodeSet) (*view, error))
 	}
 	v.nodes = set.inOrder()
 	c.cfg.node.NodeSet.Replace(v.nodes)
+	c.relieve(v)
 	c.observe(v)
 	c.view.Store(v)
 	for spec, n := range set.last {
@@ -79,6 +80,7 @@ func (c *Client) apply(ctx context.Context, build func(*nodeSet) (*view, error))
 	if c.detector != nil {
 		c.detector.SetNodes(len(v.nodes))
 	}
+	c.tellRules(v)
 	return nil
 }
 

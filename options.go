@@ -35,6 +35,7 @@ type config struct {
 	policy          WritePolicy
 	maxTTL          time.Duration // 0: no bound
 	observers       []Observer
+	remedies        remedyConfig
 	hotKeys         *hotkey.Options // nil: nobody looks for them
 	nodeSet         pool.NodeSetConfig
 	node            pool.Config // for every node; Name, Addr and NodeSet are filled in
@@ -58,7 +59,17 @@ func newConfig(opts []Option) (config, error) {
 			return cfg, err
 		}
 	}
-	return cfg, cfg.validate()
+	err := cfg.validate()
+	cfg.node.Generations = cfg.spreads()
+	return cfg, err
+}
+
+// spreads reports whether values of hot keys may be spread over nodes; then the nodes' lives must be told apart, by a key on
+// each. Where the options say nothing of rules and nodes never come and go, nothing is written to them that the application
+// has not asked for, and values are kept in the process only.
+func (c *config) spreads() bool {
+	r := &c.remedies
+	return c.onlyHomes() && (c.source != nil || r.asked || r.store != nil || r.shared || len(r.own) > 0)
 }
 
 func (c *config) validate() error {

@@ -33,7 +33,7 @@ func (c *Client) coherentView(members []member, local locality) (*view, error) {
 	if err != nil {
 		return nil, err
 	}
-	placement = c.cfg.overridden(placement, members, local)
+	placement = c.cfg.overridden(placement, c.pins(), members, local)
 	coherent, err := route.Coherent(placement, c.background)
 	if err != nil {
 		return nil, err

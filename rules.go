@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/nohop/memcache/discovery"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
 )
@@ -77,8 +78,13 @@ func fullName(name string) string {
 
 // overridden puts the rules before placement. A rule whose nodes are not all there does not apply: where the others
 // stand is not known, so the key stays where placement has it.
-func (c *config) overridden(p route.Placement, members []member, own locality) route.Placement {
-	rules := make(map[string]route.Replicas, len(c.rules))
+func (c *config) overridden(p route.Placement, pins []hotkey.Rule, members []member, own locality) route.Placement {
+	rules := make(map[string]route.Replicas, len(c.rules)+len(pins))
+	for _, pin := range pins {
+		if replicas, ok := ruleReplicas(pin.Action.Nodes, members, own); ok {
+			rules[pin.Key] = replicas
+		}
+	}
 	for key, names := range c.rules {
 		if replicas, ok := ruleReplicas(names, members, own); ok {
 			rules[c.keys.wire(key)] = replicas

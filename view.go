@@ -55,7 +55,7 @@ func (c *Client) viewOf(set *nodeSet, list []discovery.Node) (*view, error) {
 		members[i] = member{n, set.get(nodeSpec{name: n.Name, addr: n.Addr})}
 	}
 	local := c.cfg.local.decide(members, c.nearest)
-	build := c.cfg.presetView
+	build := c.presetView
 	switch {
 	case c.cfg.build != nil:
 		build = c.customView
@@ -81,14 +81,14 @@ func zonesOf(list []discovery.Node) map[string]string {
 }
 
 // presetView builds the tree of a preset over members.
-func (c *config) presetView(members []member, local locality) (*view, error) {
-	placement, err := c.placement(members, local)
+func (c *Client) presetView(members []member, local locality) (*view, error) {
+	placement, err := c.cfg.placement(members, local)
 	if err != nil {
 		return nil, err
 	}
-	placement = c.overridden(placement, members, local)
-	read := route.SlowLast(placement, c.node.NodeSet)
-	return &view{tree: c.tree(placement, read), read: read, placement: placement, slowLast: c.node.NodeSet}, nil
+	placement = c.cfg.overridden(placement, c.pins(), members, local)
+	read := route.SlowLast(placement, c.cfg.node.NodeSet)
+	return &view{tree: c.cfg.tree(placement, read), read: read, placement: placement, slowLast: c.cfg.node.NodeSet}, nil
 }
 
 // tree is the tree of all presets; they differ in placement alone.

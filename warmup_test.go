@@ -64,7 +64,7 @@ func TestWarmupWaitsForDials(t *testing.T) {
 		dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
 			switch addr {
 			case "slow:1":
-				time.Sleep(250 * time.Millisecond)
+				time.Sleep(200 * time.Millisecond)
 				return s.DialContext(ctx, network, addr)
 			case "refuses:1":
 				return nil, errors.New("refused")

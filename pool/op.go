@@ -85,7 +85,10 @@ func (op *Op) start(n *Node, expires int64) {
 }
 
 // isCallers reports whether a caller has asked for op, so that it counts for the heat of its key.
-func (op *Op) isCallers() bool { return !op.Uncounted && !op.Inspect && !op.repairs }
+// Keys that begin with "~" are the library's.
+func (op *Op) isCallers() bool {
+	return !op.Uncounted && !op.Inspect && !op.repairs && (op.Request.Key == "" || op.Request.Key[0] != '~')
+}
 
 // passesFence reports whether op may find what is old.
 func (op *Op) passesFence() bool { return op.repairs || op.Inspect }

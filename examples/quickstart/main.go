@@ -17,7 +17,7 @@ import (
 )
 
 // limit ends a story that hangs; it takes about 6 s.
-const limit = 14 * time.Second
+const limit = 20 * time.Second
 
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
@@ -51,7 +51,7 @@ func story(ctx context.Context, out *screen) error {
 		s.writesReachAll,
 		s.localNodeDies,
 		s.localNodeReturns,
-		s.hotKeyGetsRule,
+		s.hotKeyIsRelieved,
 	} {
 		if err := act(ctx); err != nil {
 			return err

@@ -61,6 +61,15 @@ func (m *meter) lap() []int {
 	return reads
 }
 
+// sent returns the bytes that each node has sent since its start.
+func (ns nodes) sent() []int {
+	bytes := make([]int, len(ns))
+	for i, n := range ns {
+		bytes[i] = int(n.Stats().BytesWritten)
+	}
+	return bytes
+}
+
 func sum(numbers []int) (total int) {
 	for _, n := range numbers {
 		total += n
