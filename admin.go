@@ -12,9 +12,16 @@ import (
 	"github.com/nohop/memcache/rulestore"
 )
 
-// FlushAll makes every node forget every item. If nodes fail, the error joins theirs.
+// FlushAll makes every node forget every item. If nodes fail, the error joins theirs, but for those that are leaving: they
+// may be gone.
 func (c *Client) FlushAll(ctx context.Context) error {
-	_, err := c.askAll(ctx, protocol.Request{Command: protocol.FlushAll})
+	flush := protocol.Request{Command: protocol.FlushAll}
+	var leaving []*pool.Node
+	for _, m := range c.view.Load().leaving {
+		leaving = append(leaving, m.node)
+	}
+	route.Broadcast(ctx, leaving, flush)
+	_, err := c.askAll(ctx, flush)
 	c.loads.forgetAll()
 	if c.remedies != nil {
 		c.remedies.copies.Forget()
@@ -78,19 +85,26 @@ func (c *Client) askAll(ctx context.Context, r protocol.Request) ([]*route.Op, e
 
 // Stats is what the client knows of itself.
 type Stats struct {
-	Nodes     []pool.Stats     // in the order of names
-	Discovery discovery.Status // of the source of the nodes; zero if all are fixed
-	Loads     LoadStats        // of GetOrLoad
-	Copies    hotcopy.Stats    // of hot keys
-	Rules     rulestore.Status // of the store of rules; zero if there is none
+	Nodes     []pool.Stats        // in the order of names, and behind them those that have left the list but not the tree yet
+	Discovery discovery.Status    // of the source of the nodes; zero if all are fixed
+	Verified  route.VerifierStats // of Sets of several replicas; zero if they are not verified
+	Loads     LoadStats           // of GetOrLoad
+	Copies    hotcopy.Stats       // of hot keys
+	Rules     rulestore.Status    // of the store of rules; zero if there is none
 }
 
 // Stats returns a snapshot. It asks no node; see ServerStats for that.
 func (c *Client) Stats() Stats {
 	v := c.view.Load()
-	s := Stats{Nodes: make([]pool.Stats, len(v.nodes)), Loads: c.loads.count.stats()}
-	for i, n := range v.nodes {
-		s.Nodes[i] = n.Stats()
+	s := Stats{Loads: c.loads.count.stats()}
+	for _, n := range v.nodes {
+		s.Nodes = append(s.Nodes, n.Stats())
+	}
+	for _, m := range v.leaving {
+		s.Nodes = append(s.Nodes, m.node.Stats())
+	}
+	if c.verifier != nil {
+		s.Verified = c.verifier.Stats()
 	}
 	if r := c.remedies; r != nil {
 		s.Copies = r.copies.Stats()

@@ -33,7 +33,6 @@ func churns(t *testing.T) int {
 // there, and keeps its one connection all the time, as memcached itself counts them. In between the source fails, answers
 // with nothing and answers nonsense, which changes nothing. What left is closed: descriptors do not pile up.
 func TestViewChangesLoseNoRequest(t *testing.T) {
-	changes := churns(t)
 	var addrs []string
 	anchor := realnode.Start(t)
 	for range 5 {
@@ -42,15 +41,22 @@ func TestViewChangesLoseNoRequest(t *testing.T) {
 	always := discovery.Node{Name: "always", Addr: anchor.Addr}
 	random := rand.New(rand.NewPCG(1, 2))
 	src := newByHand(always)
-	for name, topology := range map[string]memcache.Option{
-		"replicated": memcache.WithReplicated(),
-		"sharded":    memcache.WithSharded(3),
+	atOnce := memcache.WithPropagation(0)
+	for name, c := range map[string]struct {
+		opts    []memcache.Option
+		changes int
+	}{
+		"replicated":           {[]memcache.Option{memcache.WithReplicated(), atOnce}, churns(t)},
+		"sharded":              {[]memcache.Option{memcache.WithSharded(3), atOnce}, churns(t)},
+		"replicated, in steps": {[]memcache.Option{memcache.WithReplicated()}, 20},
+		"sharded, in steps":    {[]memcache.Option{memcache.WithSharded(3)}, 20},
 	} {
+		changes, opts := c.changes, c.opts
 		t.Run(name, func(t *testing.T) {
 			descriptors := openDescriptors(t)
 			asked := 1 // the connections of this test to ask for counters
 			connections := total(t, anchor)
-			c := newClient(t, memcache.WithDiscovery(src), topology, memcache.WithTimeout(time.Second))
+			c := newClient(t, append(opts, memcache.WithDiscovery(src), memcache.WithTimeout(time.Second))...)
 			require.NoError(t, c.Set(t.Context(), item("k", "v")))
 			var requests, slow atomic.Int64
 			most := 0

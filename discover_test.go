@@ -121,7 +121,7 @@ func TestANodeThatMovesKeepsItsKeys(t *testing.T) {
 		}
 		stays, moves := discovery.Node{Name: "pod-0", Addr: "10.0.0.1"}, discovery.Node{Name: "pod-1", Addr: "10.0.0.2"}
 		src := newByHand(stays, moves)
-		c, err := memcache.New(memcache.WithDiscovery(src), dialer, memcache.WithRule("ruled", "pod-1"))
+		c, err := memcache.New(memcache.WithDiscovery(src), dialer, memcache.WithRule("ruled", "pod-1"), memcache.WithPropagation(0))
 		require.NoError(t, err)
 		defer c.Close()
 		require.NoError(t, c.Ping(t.Context()))
@@ -192,7 +192,7 @@ func TestServersFromAFile(t *testing.T) {
 	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
 	write("10.0.0.1 name=x zone=a\n10.0.0.2 name=y zone=b\n")
 	c := newClient(t, memcache.WithServers("file+"+path), memcache.WithZoned(), memcache.WithLocal("b"),
-		memcache.WithResolver(&fakeDNS{}, time.Millisecond))
+		memcache.WithResolver(&fakeDNS{}, time.Millisecond), memcache.WithPropagation(0))
 	require.Equal(t, []string{"x at 10.0.0.1:11211: idle, 0 dials", "y at 10.0.0.2:11211: idle, 0 dials"}, stateOf(c))
 	e, err := c.Explain("k")
 	require.NoError(t, err)
@@ -256,7 +256,8 @@ func TestTroubleOfTheSourceIsToldAndChangesNothing(t *testing.T) {
 		}
 		a, b := discovery.Node{Addr: "10.0.0.1"}, discovery.Node{Addr: "10.0.0.2"}
 		src := newByHand(a, b)
-		c, err := memcache.New(memcache.WithDiscovery(src), memcache.WithLogger(log), memcache.WithLocal("10.0.0.2"))
+		c, err := memcache.New(memcache.WithDiscovery(src), memcache.WithLogger(log), memcache.WithLocal("10.0.0.2"),
+			memcache.WithPropagation(0))
 		require.NoError(t, err)
 		defer c.Close()
 		require.Equal(t, 2, c.Stats().Discovery.Nodes)

@@ -77,7 +77,7 @@ func TestDNS(t *testing.T) {
 		dns := &fakeDNS{}
 		dns.set(nil, "10.0.0.2", "10.0.0.1")
 		c, err := memcache.New(memcache.WithServers("dns+memcached.svc"), memcache.WithReplicated(), dialer,
-			memcache.WithResolver(dns, time.Second))
+			memcache.WithResolver(dns, time.Second), memcache.WithPropagation(0))
 		require.NoError(t, err)
 		defer c.Close()
 		step := func(want ...string) {
@@ -199,7 +199,7 @@ func TestRequestsUnderWayOnALeavingNodeAreFinished(t *testing.T) {
 		dns := &fakeDNS{}
 		dns.set(nil, "10.0.0.1", "10.0.0.2")
 		c, err := memcache.New(memcache.WithServers("dns+memcached.svc"), memcache.WithReplicated(), dialer,
-			memcache.WithResolver(dns, 10*time.Millisecond))
+			memcache.WithResolver(dns, 10*time.Millisecond), memcache.WithPropagation(0))
 		require.NoError(t, err)
 		defer c.Close()
 		require.NoError(t, c.Set(t.Context(), item("k", "v")))
@@ -221,7 +221,8 @@ func TestCASOfANodeThatLeft(t *testing.T) {
 		defer servers["10.0.0.1"].Close()
 		dns := &fakeDNS{}
 		dns.set(nil, "10.0.0.1")
-		c, err := memcache.New(memcache.WithServers("dns+memcached.svc"), dialer, memcache.WithResolver(dns, 10*time.Millisecond))
+		c, err := memcache.New(memcache.WithServers("dns+memcached.svc"), dialer, memcache.WithResolver(dns, 10*time.Millisecond),
+			memcache.WithPropagation(0))
 		require.NoError(t, err)
 		defer c.Close()
 		require.NoError(t, c.Set(t.Context(), item("k", "v")))

@@ -31,8 +31,9 @@ type Explanation struct {
 // ReplicaInfo is a node that holds a key.
 type ReplicaInfo struct {
 	Node   string `json:"node"`
-	State  string `json:"state"`            // idle, up, suspect, down …, and with it ejected and slow
+	State  string `json:"state"`            // a pool.State: idle, up, suspect, down, joining, leaving; and with it ejected and slow
 	Reason string `json:"reason,omitempty"` // of suspect and down
+	Step   string `json:"step,omitempty"`   // of a node that comes or goes, a pool.Step: entering, filling, settling, retiring, draining, retired
 }
 
 // Explain says how requests for key would travel now, and why: what places the key, its home, its replicas in the order
@@ -66,24 +67,48 @@ func (c *Client) Explain(key string) (Explanation, error) {
 func (e *Explanation) describe(p route.Placement, op *route.Op, slow *pool.SlowNodes) {
 	replicas := p.Replicas(op)
 	e.Why = route.Why(p, op)
-	e.Home = nodeOf(replicas.All[0], op).Name()
+	e.Home = homeOf(p, op)
 	for _, r := range replicas.SlowLast(op, slow) {
-		s := nodeOf(r, op).Stats()
-		info := ReplicaInfo{Node: s.Name, State: s.Condition()}
-		if s.Reason != nil {
-			info.Reason = s.Reason.Error()
+		for _, n := range nodesOf(r, op) {
+			e.Replicas = append(e.Replicas, describeNode(n))
 		}
-		e.Replicas = append(e.Replicas, info)
 	}
 }
 
-// nodeOf returns the node at the end of a preset's replica: itself, or the one that the replica's zone has for the key.
-func nodeOf(r route.Route, op *route.Op) *pool.Node {
+func describeNode(n *pool.Node) ReplicaInfo {
+	s := n.Stats()
+	info := ReplicaInfo{Node: s.Name, State: s.Condition()}
+	if s.Reason != nil {
+		info.Reason = s.Reason.Error()
+	}
+	if step := n.Step(); step != pool.Serving && step != pool.Unmet {
+		info.Step = step.String()
+	}
+	return info
+}
+
+// homeOf returns the name of the node that is op's home, "" if none is.
+func homeOf(p route.Placement, op *route.Op) string {
+	if nodes := nodesOf(route.Hash(p), op); len(nodes) > 0 {
+		return nodes[0].Name()
+	}
+	return ""
+}
+
+// nodesOf returns the nodes at the end of a preset's replica: itself, or the one that the replica's zone has for the key, or,
+// while the key moves, those that take part, the home first.
+func nodesOf(r route.Route, op *route.Op) []*pool.Node {
 	for {
-		if n, ok := r.(*pool.Node); ok {
-			return n
+		switch at := r.(type) {
+		case *pool.Node:
+			return []*pool.Node{at}
+		case *route.Moving:
+			return at.Nodes()
+		case route.Selector:
+			r = at.Select(op)
+		default:
+			return nil
 		}
-		r = r.(route.Selector).Select(op)
 	}
 }
 
@@ -113,6 +138,14 @@ func (e Explanation) String() string {
 	return b.String()
 }
 
+// stepText is the step where the state does not say it.
+func (r ReplicaInfo) stepText() string {
+	if r.Step == "" || r.State == pool.Joining.String() || r.State == pool.Leaving.String() {
+		return ""
+	}
+	return ", " + r.Step
+}
+
 func (e Explanation) writePlacement(b *strings.Builder) {
 	fmt.Fprintf(b, "placed by %s, home %s", e.Why, e.Home)
 	b.WriteString("\nread from")
@@ -120,7 +153,7 @@ func (e Explanation) writePlacement(b *strings.Builder) {
 		if i > 0 {
 			b.WriteString(", then")
 		}
-		fmt.Fprintf(b, " %s (%s)", r.Node, r.State)
+		fmt.Fprintf(b, " %s (%s%s)", r.Node, r.State, r.stepText())
 	}
 	b.WriteString("\n")
 }

@@ -99,7 +99,7 @@ func (v *view) homeOf(key string) string {
 	}
 	op := route.Op{Hash: route.HashKey(key)}
 	op.Request.Key = key
-	return nodeOf(v.placement.Replicas(&op).All[0], &op).Name()
+	return homeOf(v.placement, &op)
 }
 
 // HotKeyEvents yields what becomes of hot and missed keys from now on, until the loop is left, ctx ends or the client is

@@ -89,7 +89,7 @@ func TestALocalNodeThatComesAndGoes(t *testing.T) {
 	here, far := discovery.Node{Name: "here", Addr: addrs[0]}, discovery.Node{Name: "far", Addr: addrs[1]}
 	src := newByHand(far)
 	t.Setenv("HOST_IP", "127.0.0.2")
-	c := newClient(t, memcache.WithDiscovery(src), memcache.WithReplicated(), memcache.WithTimeout(longTimeout))
+	c := newClient(t, memcache.WithDiscovery(src), memcache.WithReplicated(), memcache.WithTimeout(longTimeout), memcache.WithPropagation(0))
 	requireLocal(t, c, "", "")
 	src.say(nil, far, here)
 	requireLocal(t, c, "here", "environment variable HOST_IP")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/nohop/memcache/discovery"
 	"github.com/nohop/memcache/hotkey"
@@ -20,14 +21,20 @@ type Client struct {
 
 	mu      sync.Mutex              // guards the walk from one view to the next
 	nodes   map[nodeSpec]*pool.Node // of the view
+	leaving []member                // of the view, on their way out
+	cuts    map[*pool.Node]func()   // end the ways out
 	list    []discovery.Node        // that the view was made of
 	nearest choice                  // of WithNearest
+	since   time.Time               // of the first view with nodes
 	closed  bool
+
+	generations map[nodeSpec]uint64 // of nodes that have left
 
 	follower   *discovery.Follower // nil if no node will ever change; set by New
 	stop       context.CancelFunc
 	wg         sync.WaitGroup // of the goroutines that follow and measure the nodes, and of the nodes that have left
 	background *route.Background
+	verifier   *route.Verifier // nil where no key has several replicas, or no node ever changes
 	gate       gate
 	lastView   atomic.Pointer[view] // before Shutdown; nil until then
 	configFile *configFile          // nil without WithMcrouterConfig
@@ -47,9 +54,15 @@ func New(opts ...Option) (*Client, error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	c := &Client{cfg: cfg, respelled: !cfg.keys.plain(), stop: stop, background: route.NewBackground(route.DefaultBackground)}
+	c := &Client{
+		cfg: cfg, respelled: !cfg.keys.plain(), stop: stop, background: route.NewBackground(route.DefaultBackground),
+		cuts: make(map[*pool.Node]func()),
+	}
 	c.gate.left = make(chan struct{}, 1)
 	c.view.Store(emptyView(ErrNoServers))
+	if cfg.changes() && !cfg.onlyHomes() && !cfg.isFree() && !cfg.coherent {
+		c.verifier = route.NewVerifier(0)
+	}
 	c.loads.ctx, c.loads.behind = ctx, c.background.Go
 	c.cfg.node.OnEvent, c.cfg.node.NodeSet = c.nodeEvent, pool.NewNodeSet(cfg.nodeSet)
 	if len(cfg.observers) > 0 {
@@ -75,6 +88,9 @@ func (c *Client) Close() error {
 	c.mu.Unlock()
 	c.stop()
 	c.loads.close()
+	if c.verifier != nil {
+		c.verifier.Close()
+	}
 	for _, n := range c.nodes { // nobody changes it any more
 		n.Close()
 	}

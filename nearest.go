@@ -99,7 +99,7 @@ func (c *Client) measure(ctx context.Context) {
 func (c *Client) prefer(ctx context.Context, nearest choice) {
 	c.report(c.apply(ctx, func(set *nodeSet) (*view, error) {
 		c.nearest = nearest
-		return c.viewOf(set, c.list)
+		return c.again(set)
 	}))
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/nohop/memcache/discovery"
 	"github.com/nohop/memcache/pool"
 )
 
@@ -16,11 +17,22 @@ type nodeSpec struct {
 	timeout time.Duration // per try; 0: that of WithTimeout
 }
 
+// specOf returns what a node of the list is made of.
+func specOf(n discovery.Node) nodeSpec { return nodeSpec{name: n.Name, addr: n.Addr} }
+
+// nodeConfig returns what a node of that spec is made with.
+func (c *config) nodeConfig(spec nodeSpec) pool.Config {
+	cfg := c.node
+	cfg.Name, cfg.Addr = spec.name, spec.addr
+	cfg.Timeout = cmp.Or(spec.timeout, cfg.Timeout)
+	return cfg
+}
+
 // nodeSet are the nodes of a view in the making.
 type nodeSet struct {
-	cfg  *config
-	last map[nodeSpec]*pool.Node // those of the view before
-	next map[nodeSpec]*pool.Node
+	client *Client
+	last   map[nodeSpec]*pool.Node // those of the view before
+	next   map[nodeSpec]*pool.Node
 }
 
 // get returns the node of a spec: the one of the view before, with its connections, or a new one.
@@ -30,17 +42,10 @@ func (s *nodeSet) get(spec nodeSpec) *pool.Node {
 	}
 	n := s.last[spec]
 	if n == nil {
-		n = s.cfg.newNode(spec)
+		n = s.client.newNode(spec)
 	}
 	s.next[spec] = n
 	return n
-}
-
-func (c *config) newNode(spec nodeSpec) *pool.Node {
-	cfg := c.node
-	cfg.Name, cfg.Addr = spec.name, spec.addr
-	cfg.Timeout = cmp.Or(spec.timeout, cfg.Timeout)
-	return pool.NewNode(cfg)
 }
 
 // inOrder returns the nodes in the order of names.
@@ -52,15 +57,19 @@ func (s *nodeSet) inOrder() (nodes []*pool.Node) {
 	return nodes
 }
 
-// apply replaces the view by the one that build makes. Nodes that stay keep their connections; those that left are closed
-// after a grace, for requests under way, or when ctx ends. If build fails, the last view stays.
+// apply replaces the view by the one that build makes. Nodes that stay keep their connections; those that left are seen
+// out (leaving.go), at once when ctx ends. If build fails, the last view stays.
 func (c *Client) apply(ctx context.Context, build func(*nodeSet) (*view, error)) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.applyLocked(ctx, build)
+}
+
+func (c *Client) applyLocked(ctx context.Context, build func(*nodeSet) (*view, error)) error {
 	if c.closed {
 		return ErrClosed
 	}
-	set := &nodeSet{cfg: &c.cfg, last: c.nodes, next: make(map[nodeSpec]*pool.Node, len(c.nodes))}
+	set := &nodeSet{client: c, last: c.nodes, next: make(map[nodeSpec]*pool.Node, len(c.nodes))}
 	v, err := build(set)
 	if err != nil {
 		closeMissing(set.next, set.last)
@@ -73,16 +82,23 @@ func (c *Client) apply(ctx context.Context, build func(*nodeSet) (*view, error))
 	c.view.Store(v)
 	for spec, n := range set.last {
 		if set.next[spec] == nil {
-			c.wg.Go(func() { c.dismiss(ctx, n) })
+			c.seeOut(ctx, spec, n)
 		}
 	}
-	c.nodes = set.next
+	c.nodes, c.leaving = set.next, v.leaving
+	c.cutShort()
+	if c.since.IsZero() && len(c.nodes) > 0 {
+		c.since = time.Now()
+	}
 	if c.detector != nil {
 		c.detector.SetNodes(len(v.nodes))
 	}
 	c.tellRules(v)
 	return nil
 }
+
+// again is the build of the view over the same list.
+func (c *Client) again(set *nodeSet) (*view, error) { return c.viewOf(set, c.list) }
 
 // closeMissing closes the nodes that are not among those that stay.
 func closeMissing(nodes, staying map[nodeSpec]*pool.Node) {
@@ -91,21 +107,4 @@ func closeMissing(nodes, staying map[nodeSpec]*pool.Node) {
 			n.Close()
 		}
 	}
-}
-
-// dismiss closes a node that has left the view.
-func (c *Client) dismiss(ctx context.Context, n *pool.Node) {
-	timer := time.NewTimer(c.cfg.grace())
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-	n.Close()
-}
-
-// grace is longer than a write that found a node in the view can be under way: it makes two tries, at the home and at the
-// other replicas. A read that fails over may take longer, and goes on at the nodes that are left.
-func (c *config) grace() time.Duration {
-	return 4 * max(c.node.Timeout, pool.DefaultTimeout)
 }

@@ -20,6 +20,7 @@ type config struct {
 	given    given            // where the nodes are named
 	fixed    []discovery.Node // of these, those that are known from the start; sorted
 	source   discovery.Source // of all nodes, if there are others than the fixed; else nil
+	interval time.Duration    // the longest at which a part of source is asked
 	local    localConfig
 	topology topology
 	replicas int  // of a sharded topology
@@ -33,7 +34,8 @@ type config struct {
 	mcrouter        string                           // WithMcrouterConfig; "": none
 	build           func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
 	policy          WritePolicy
-	maxTTL          time.Duration // 0: no bound
+	propagation     *time.Duration // WithPropagation; nil: the default
+	maxTTL          time.Duration  // 0: no bound
 	observers       []Observer
 	remedies        remedyConfig
 	hotKeys         *hotkey.Options // nil: nobody looks for them
@@ -61,6 +63,7 @@ func newConfig(opts []Option) (config, error) {
 	}
 	err := cfg.validate()
 	cfg.node.Generations = cfg.spreads()
+	cfg.node.Quarantine = cfg.bound()
 	return cfg, err
 }
 

@@ -28,8 +28,8 @@ func (c *config) validateCoherent() error {
 }
 
 // coherentView builds the tree of a preset over members with WithCoherentReplicas.
-func (c *Client) coherentView(members []member, local locality) (*view, error) {
-	placement, err := c.cfg.placement(members, local)
+func (c *Client) coherentView(members, leaving []member, local locality) (*view, error) {
+	placement, err := c.cfg.placement(members, leaving, local)
 	if err != nil {
 		return nil, err
 	}

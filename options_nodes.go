@@ -133,6 +133,7 @@ func (c *config) divide(sources []discovery.Source) error {
 			fixed = append(fixed, list...)
 		} else {
 			live = append(live, src)
+			c.interval = max(c.interval, intervalOf(src))
 		}
 	}
 	list, err := discovery.Validate(fixed, len(fixed))

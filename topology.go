@@ -47,7 +47,7 @@ func (v *view) homes() map[string]float64 {
 	}
 	for slot := range route.SlotCount {
 		op := route.Op{Hash: route.HashOfSlot(slot)}
-		shares[nodeOf(v.placement.Replicas(&op).All[0], &op).Name()] += 1.0 / route.SlotCount
+		shares[homeOf(v.placement, &op)] += 1.0 / route.SlotCount
 	}
 	return shares
 }

@@ -13,6 +13,7 @@ import (
 // replaced as a whole.
 type view struct {
 	nodes     []*pool.Node // in the order of names
+	leaving   []member     // that are not among them any more, and still written to by deletes
 	tree      route.Route
 	read      route.Route     // the part of the tree that serves reads
 	placement route.Placement // of a preset; nil for a tree that is none
@@ -52,21 +53,18 @@ func (c *Client) viewOf(set *nodeSet, list []discovery.Node) (*view, error) {
 	}
 	members := make([]member, len(list))
 	for i, n := range list { // in the order of names
-		members[i] = member{n, set.get(nodeSpec{name: n.Name, addr: n.Addr})}
+		members[i] = member{n, set.get(specOf(n))}
 	}
 	local := c.cfg.local.decide(members, c.nearest)
-	build := c.presetView
-	switch {
-	case c.cfg.build != nil:
-		build = c.customView
-	case c.cfg.coherent && !c.cfg.onlyHomes():
-		build = c.coherentView
-	}
-	v, err := build(members, local)
+	leaving := c.departed(set)
+	v, err := c.buildView(members, leaving, local)
 	if err != nil {
 		return nil, err
 	}
-	v.local, v.zones = local, zonesOf(list)
+	v.local, v.zones, v.leaving = local, zonesOf(list), leaving
+	if c.cfg.topology == zoned {
+		leaveLast(members, leaving)
+	}
 	return v, nil
 }
 
@@ -80,22 +78,32 @@ func zonesOf(list []discovery.Node) map[string]string {
 	return zones
 }
 
+func (c *Client) buildView(members, leaving []member, local locality) (*view, error) {
+	switch {
+	case c.cfg.build != nil:
+		return c.customView(members, local)
+	case c.cfg.coherent && !c.cfg.onlyHomes():
+		return c.coherentView(members, leaving, local)
+	}
+	return c.presetView(members, leaving, local)
+}
+
 // presetView builds the tree of a preset over members.
-func (c *Client) presetView(members []member, local locality) (*view, error) {
-	placement, err := c.cfg.placement(members, local)
+func (c *Client) presetView(members, leaving []member, local locality) (*view, error) {
+	placement, err := c.cfg.placement(members, leaving, local)
 	if err != nil {
 		return nil, err
 	}
 	placement = c.cfg.overridden(placement, c.pins(), members, local)
 	read := route.SlowLast(placement, c.cfg.node.NodeSet)
-	return &view{tree: c.cfg.tree(placement, read), read: read, placement: placement, slowLast: c.cfg.node.NodeSet}, nil
+	return &view{tree: c.tree(placement, read), read: read, placement: placement, slowLast: c.cfg.node.NodeSet}, nil
 }
 
 // tree is the tree of all presets; they differ in placement alone.
-func (c *config) tree(p route.Placement, read route.Route) route.Route {
-	all, home := c.written(route.AllSync(p)), c.written(route.AtHome(p))
+func (c *Client) tree(p route.Placement, read route.Route) route.Route {
+	all, home := c.cfg.written(route.Verified(p, c.verifier)), c.cfg.written(route.AtHome(p))
 	getAndTouch := route.GetAndTouch(all, read)
-	if c.onlyHomes() {
+	if c.cfg.onlyHomes() {
 		getAndTouch = route.Hash(p)
 	}
 	return route.ByOperation(all, map[protocol.Command]route.Route{
@@ -111,30 +119,51 @@ func (c *config) onlyHomes() bool {
 	return (c.topology == unset || c.topology == sharded) && c.replicas == 1 && len(c.rules) == 0
 }
 
-func (c *config) placement(members []member, local locality) (route.Placement, error) {
+func (c *config) placement(members, leaving []member, local locality) (route.Placement, error) {
+	all := append(routeMembers(members), leavingMembers(leaving)...)
 	switch c.topology {
 	case zoned:
-		return zones(members, local)
+		return c.zones(all, local)
 	case replicated:
-		return route.NewSlots(routeMembers(members), len(members), local.name())
+		return route.NewSlots(all, len(members), local.name())
 	default:
-		return route.NewSlots(routeMembers(members), c.replicas, local.name())
+		return c.shards(all, c.replicas, local.name())
 	}
 }
 
-// zones places each key on one node of each zone that has nodes.
-func zones(members []member, local locality) (route.Placement, error) {
-	byZone := map[string][]member{}
+// shards places each key on so many of members, and has it move where they come and go.
+func (c *config) shards(members []route.Member, replicas int, local string) (route.Placement, error) {
+	if c.moves() {
+		return route.NewWalk(members, replicas, local, c.maxTTL)
+	}
+	return route.NewSlots(members, replicas, local)
+}
+
+// zones places each key on one node of each zone that has nodes. The last nodes of a zone that is gone are not those of a
+// zone any more.
+func (c *config) zones(members []route.Member, local locality) (route.Placement, error) {
+	byZone := map[string][]route.Member{}
 	for _, m := range members {
-		byZone[m.Zone] = append(byZone[m.Zone], m)
+		if !m.Leaving {
+			byZone[m.Zone] = append(byZone[m.Zone], m)
+		}
 	}
 	var zones []route.Member
+	for _, m := range members {
+		switch _, ok := byZone[m.Zone]; {
+		case !m.Leaving:
+		case ok:
+			byZone[m.Zone] = append(byZone[m.Zone], m)
+		default:
+			zones = append(zones, m)
+		}
+	}
 	for zone, inZone := range byZone {
-		slots, err := route.NewSlots(routeMembers(inZone), 1, "")
+		shards, err := c.shards(inZone, 1, "")
 		if err != nil {
 			return nil, err
 		}
-		zones = append(zones, route.Member{Route: route.Hash(slots), Name: zone})
+		zones = append(zones, route.Member{Route: route.Hash(shards), Name: zone})
 	}
 	return route.Zones(zones, local.zone)
 }
@@ -143,6 +172,14 @@ func routeMembers(members []member) []route.Member {
 	list := make([]route.Member, len(members))
 	for i, m := range members {
 		list[i] = route.Member{Route: m.node, Name: m.Name, Zone: m.Zone, Weight: m.Weight}
+	}
+	return list
+}
+
+func leavingMembers(leaving []member) []route.Member {
+	list := routeMembers(leaving)
+	for i := range list {
+		list[i].Leaving = true
 	}
 	return list
 }

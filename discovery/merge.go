@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 )
 
 // Merge is the nodes of several sources. Each is followed by itself, at its own pace, and keeps its own last good list
@@ -29,6 +30,14 @@ func (m merged) Nodes(ctx context.Context) ([]Node, error) {
 		return nil, err
 	}
 	return nodes, nil
+}
+
+// Interval returns the longest of the sources' intervals: that is how late a change may be seen.
+func (m merged) Interval() (longest time.Duration) {
+	for _, src := range m {
+		longest = max(longest, intervalOf(src))
+	}
+	return longest
 }
 
 // Watch follows all sources until ctx ends.

@@ -24,6 +24,7 @@ type Config struct {
 	MaxStall    time.Duration // a connection that owes replies and stays silent this long is closed; default 30 s
 	Quarantine  time.Duration // D, by how much the views of two processes may differ, at most a day; 0: no node is ever joining
 	Generations bool          // have the node's generation known (Token.Generation) also without Quarantine, where it speaks meta
+	WarmUp      time.Duration // how long a node that has joined is at the step Filling; default a minute, at least as long as other steps
 	MaxMissed   int           // keys of which the node missed a write that are remembered; more, and it is flushed. Default 65,536
 
 	// Joined says that the node has come into the view after this process had started, and KnownGeneration which generation
@@ -54,6 +55,7 @@ type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 // Bounds and defaults of Config.
 const (
 	DefaultTimeout   = 100 * time.Millisecond
+	DefaultWarmUp    = time.Minute
 	defaultMaxOwed   = 1024
 	defaultMaxQueued = 4 << 20
 	defaultMaxValue  = 8 << 20
@@ -73,6 +75,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.MaxValue, defaultMaxValue)
 	setDefault(&c.MaxStall, defaultMaxStall)
 	setDefault(&c.MaxMissed, defaultMaxMissed)
+	setDefault(&c.WarmUp, DefaultWarmUp)
 	c.MaxOwed = min(c.MaxOwed, ringSize)
 	c.Quarantine = min(max(c.Quarantine, 0), maxQuarantine)
 	if c.Dial == nil {

@@ -36,6 +36,7 @@
 //   - A node that others may not know of yet, or not any more, is not read and not stored to, only deleted at
 //     (Config.Quarantine, Node.Leave; quarantine.go). How long is told by a mark on the node itself, read on every new
 //     connection; it also tells a node that restarted, and one that comes back with what it held (mark.go). Where nothing
-//     is quarantined it can be had for that alone (Config.Generations, Token.Generation).
+//     is quarantined it can be had for that alone (Config.Generations, Token.Generation). Where keys have one home, routes
+//     go by the step that the node is at (Node.Step, Node.Retire; step.go).
 //   - Memory is bounded whatever the node sends: lines, values, replies owed, bytes queued.
 package pool

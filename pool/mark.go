@@ -18,7 +18,9 @@ import (
 // The mark is a key that every process of the fleet reads on each new connection (Config.marks), before the connection
 // serves anybody. It holds the generation, a random number, and the node's uptime at which it stops joining: D and 2 s from
 // when it was written, in whole seconds of the node's own clock, of which the first may be short. It is written by add by
-// the first process that meets the node, has no TTL, and is lost by a restart. A node without it is taken for new.
+// the first process that meets the node, has no TTL, and is lost by a restart. A node without it is taken for new; but if it
+// has been up for longer than that and has ever held an item, somebody may use it still, and it is joining for twice as long
+// (Returning).
 //
 // That both are in one key matters. With a second key that lives D and whose absence says that the node serves, another
 // process's flush can fall between the two writes, and whoever comes then takes a new node for one that serves.
@@ -73,10 +75,11 @@ func (k mark) add() protocol.Request {
 	return protocol.Request{Command: protocol.Add, Key: markKey, Value: []byte(k.String())}
 }
 
-// sighting is what a node said of itself on a new connection.
+// sighting is what a node said of itself.
 type sighting struct {
 	mark    *mark         // nil: it has none and takes none
 	joining time.Duration // how long it goes on
+	serving time.Duration // or how long ago it ended
 }
 
 func (s sighting) generation() uint64 {
@@ -100,48 +103,68 @@ type marker struct {
 	nc      net.Conn
 	in      *bufio.Reader
 	dialect protocol.Dialect
-	warmUp  time.Duration // D
+	seconds int64 // markSeconds
 }
 
 func (c *Config) newMarker(nc net.Conn, d protocol.Dialect) *marker {
-	return &marker{nc: nc, in: bufio.NewReaderSize(nc, maxLineSize), dialect: d, warmUp: c.Quarantine}
+	return &marker{nc: nc, in: bufio.NewReaderSize(nc, maxLineSize), dialect: d, seconds: markSeconds(c.Quarantine)}
 }
 
 // greet does all that the mark asks for. returned reports whether a node that looks like that has been away.
 func (m *marker) greet(returned func(sighting) bool) (sighting, error) {
-	found, uptime, err := m.read()
-	if err == nil && found != nil && returned(sighting{found, m.remaining(found, uptime)}) {
+	found, of, err := m.read()
+	if err == nil && found != nil && returned(m.sight(found, of.uptime)) {
 		found, err = nil, m.flush()
 	}
 	if err != nil {
 		return sighting{}, err
 	}
 	if found != nil {
-		return sighting{found, m.remaining(found, uptime)}, nil
+		return m.sight(found, of.uptime), nil
 	}
-	return m.write(uptime)
+	return m.write(of)
 }
 
-// read asks for the mark and the uptime.
-func (m *marker) read() (found *mark, uptime int64, err error) {
+// life is what a node says of its life.
+type life struct {
+	uptime int64 // seconds
+	unused bool  // it has never held an item
+}
+
+// read takes a line of the reply to "stats".
+func (l *life) read(name, value string) {
+	n, err := strconv.ParseUint(value, 10, 32)
+	switch {
+	case name == "uptime" && err == nil:
+		l.uptime = int64(n)
+	case name == "total_items":
+		l.unused = value == "0"
+	}
+}
+
+// read asks for the mark and how long the node is up.
+func (m *marker) read() (found *mark, of life, err error) {
 	replies, err := m.exchange(protocol.Request{Command: protocol.Get, Key: markKey}, protocol.Request{Command: protocol.Stats})
 	if err != nil {
-		return nil, 0, err
+		return nil, life{}, err
 	}
-	return parseMark(replies[0].value), replies[1].uptime, nil
+	return parseMark(replies[0].value), replies[1].life, nil
 }
 
 // write marks the node, or finds that somebody else was first.
-func (m *marker) write(uptime int64) (sighting, error) {
-	k := mark{generation: rand.Uint64N(math.MaxUint64) + 1, serves: uptime + m.lifetime()}
+func (m *marker) write(of life) (sighting, error) {
+	k := mark{generation: rand.Uint64N(math.MaxUint64) + 1, serves: of.uptime + m.seconds}
+	if of.uptime > m.seconds && !of.unused {
+		k.serves += m.seconds
+	}
 	if _, err := m.exchange(k.add()); err != nil {
 		return m.unmarked(err)
 	}
-	found, uptime, err := m.read()
+	found, of, err := m.read()
 	if err != nil || found == nil {
 		return sighting{joining: m.whole()}, err
 	}
-	return sighting{found, m.remaining(found, uptime)}, nil
+	return m.sight(found, of.uptime), nil
 }
 
 // unmarked is what is known of a node that refused the mark, because its memory is full and it may not evict: each process
@@ -154,19 +177,19 @@ func (m *marker) unmarked(err error) (sighting, error) {
 	return sighting{}, err
 }
 
-// lifetime is how long a node is joining, in seconds.
-func (m *marker) lifetime() int64 { return int64((m.warmUp+time.Second-1)/time.Second) + 2 }
+// markSeconds is how long a node is joining, for D. It is also how long each other step lasts by which a node comes or goes.
+func markSeconds(d time.Duration) int64 { return int64((d+time.Second-1)/time.Second) + 2 }
 
 // whole is how long a node is joining of which nothing better is known.
-func (m *marker) whole() time.Duration { return time.Duration(m.lifetime()+1) * time.Second }
+func (m *marker) whole() time.Duration { return time.Duration(m.seconds+1) * time.Second }
 
-// remaining returns how long the node goes on joining. The node counts whole seconds, so one more is added. A mark of a
+// sight reads a mark. The node counts whole seconds, so one more is added to how long it goes on joining. A mark of a
 // process that was told another D counts as far as this one's goes.
-func (m *marker) remaining(k *mark, uptime int64) time.Duration {
+func (m *marker) sight(k *mark, uptime int64) sighting {
 	if k.serves <= uptime {
-		return 0
+		return sighting{mark: k, serving: time.Duration(uptime-k.serves) * time.Second}
 	}
-	return min(time.Duration(k.serves-uptime+1)*time.Second, m.whole())
+	return sighting{mark: k, joining: time.Duration(min(k.serves-uptime, 2*m.seconds)+1) * time.Second}
 }
 
 func (m *marker) flush() error {
@@ -181,8 +204,8 @@ func (m *marker) flush() error {
 // markReply is a reply with what came with it.
 type markReply struct {
 	protocol.Reply
-	value  string
-	uptime int64 // of "stats", in seconds
+	value string
+	life  life // of "stats"
 }
 
 // exchange sends requests together and reads their replies.
@@ -248,9 +271,9 @@ func (m *marker) receive(reply *markReply, c protocol.Command, f protocol.Form) 
 
 var errNoUptime = errors.New("memcache: stats without uptime")
 
-// receiveStats reads the uptime out of the reply to "stats".
+// receiveStats reads what the reply to "stats" says of the node's life.
 func (m *marker) receiveStats(reply *markReply) error {
-	var uptime string
+	reply.life.uptime = -1
 	for range maxStats {
 		line, err := m.line()
 		if err != nil {
@@ -259,17 +282,14 @@ func (m *marker) receiveStats(reply *markReply) error {
 		if err := reply.Decode(line, protocol.Stats, protocol.FormStats); err != nil {
 			return err
 		}
-		if reply.Name == "uptime" {
-			uptime = reply.Text
+		if reply.Status == protocol.More {
+			reply.life.read(string(reply.Name), string(reply.Text))
+			continue
 		}
-		if reply.Status != protocol.More {
-			seconds, err := strconv.ParseUint(uptime, 10, 32)
-			if err != nil {
-				return errNoUptime
-			}
-			reply.uptime = int64(seconds)
-			return nil
+		if reply.life.uptime < 0 {
+			return errNoUptime
 		}
+		return nil
 	}
 	return errEndless
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/nohop/memcache/protocol"
@@ -11,24 +12,54 @@ func (n *Node) meet(seen sighting) {
 	q := &n.quarantine
 	switch {
 	case n.cfg.Quarantine > 0:
-		n.meetJoining(seen)
+		if _, known := n.Generation(); n.cfg.Joined && !known {
+			n.holdOff()
+		}
 	case !n.cfg.Generations:
 		return
 	}
-	if old := q.mark.Swap(seen.mark); old != nil && seen.mark != nil && old.generation != seen.mark.generation {
-		n.tell(Event{Kind: Renewed})
-	}
-	q.keepOn(n.keepMark)
+	n.takeIn(seen)
+	q.keepOn(n.keepMark, n.cfg.keepPause())
 }
 
-// meetJoining has the node be joining for as long as it is.
-func (n *Node) meetJoining(seen sighting) {
-	if _, known := n.Generation(); n.cfg.Joined && !known {
-		n.holdOff()
+// takeIn begins the way into the view as far as the node has come on it. Of a life that is known already, nothing changes.
+func (n *Node) takeIn(seen sighting) {
+	old := n.quarantine.mark.Load()
+	if n.cfg.Quarantine > 0 {
+		n.quarantine.take(seen, n.now())
+	} else {
+		n.quarantine.mark.Store(seen.mark)
 	}
+	if old != nil && seen.mark != nil && old.generation != seen.mark.generation {
+		n.tell(Event{Kind: Renewed})
+	}
+}
+
+// take notes what was seen, and begins the steps of a life that is new.
+func (q *quarantine) take(seen sighting, now int64) {
 	if seen.joining > 0 {
-		n.quarantine.extend(n.now() + int64(seen.joining))
+		q.extend(now + int64(seen.joining))
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	last := q.mark.Swap(seen.mark)
+	if last != nil && seen.mark != nil && last.generation == seen.mark.generation {
+		return
+	}
+	since := now + int64(seen.joining-seen.serving)
+	if until := q.until.Load(); until != 0 && until != forever { // longer than the mark says, or it leaves
+		since = max(since, until)
+	}
+	q.since.Store(cmp.Or(since, -1))
+	q.walks.Store(forever)
+}
+
+// keepPause is the time between two looks at the mark.
+func (c *Config) keepPause() time.Duration {
+	if c.Quarantine > 0 {
+		return min(c.Quarantine, keepEvery)
+	}
+	return keepEvery
 }
 
 // holdOff has the node be joining for D, whatever it says: it may have been in the view of others before, and those flush
@@ -69,22 +100,25 @@ func (n *Node) enter() {
 
 const (
 	enterPause = 50 * time.Millisecond // between tries to reach a node that has joined; dials have their own backoff
-	keepEvery  = 30 * time.Second      // how often the mark is read and, where it is gone, written
+
+	// keepEvery is how often the mark is read at least and, where it is gone, written. It is read every D if that is
+	// shorter: who finds another life's goes by that before anybody who wrote it stores what the node had (Returning).
+	keepEvery = 30 * time.Second
 )
 
-// keepOn has f called after keepEvery, unless it is to be already.
-func (q *quarantine) keepOn(f func()) {
+// keepOn has f called after each pause, beginning now, unless it is to be already.
+func (q *quarantine) keepOn(f func(), pause time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.keep == nil {
-		q.keep = time.AfterFunc(keepEvery, f)
+		q.keep = time.AfterFunc(pause, f)
 	}
 }
 
-func (q *quarantine) keepAgain() {
+func (q *quarantine) keepAgain(pause time.Duration) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.keep.Reset(keepEvery)
+	q.keep.Reset(pause)
 }
 
 // stop ends what keepOn has begun. What is running ends with the node's context.
@@ -102,7 +136,7 @@ func (n *Node) keepMark() {
 		if n.streams[0].Load() != nil {
 			n.renewMark()
 		}
-		n.quarantine.keepAgain()
+		n.quarantine.keepAgain(n.cfg.keepPause())
 	})
 }
 
@@ -115,11 +149,19 @@ func (n *Node) renewMark() {
 	}
 	add := Op{Request: known.add(), repairs: true}
 	read := Op{Request: protocol.Request{Command: protocol.Get, Key: markKey}, repairs: true}
+	stats := Op{Request: protocol.Request{Command: protocol.Stats}, repairs: true}
 	n.Do(n.ctx, []*Op{&add, &read})
-	if add.Err != nil || read.Err != nil || add.Token != read.Token {
+	found := parseMark(string(read.Value))
+	if add.Err != nil || read.Err != nil || add.Token != read.Token || found == nil || found.generation == known.generation {
 		return
 	}
-	if found := parseMark(string(read.Value)); found != nil {
-		n.quarantine.mark.CompareAndSwap(known, found)
+	n.Do(n.ctx, []*Op{&stats})
+	of := life{uptime: -1}
+	for _, line := range stats.Stats {
+		of.read(line.Name, line.Value)
+	}
+	if stats.Err == nil && stats.Token == read.Token && of.uptime >= 0 && n.quarantine.mark.Load() == known {
+		m := marker{seconds: markSeconds(n.cfg.Quarantine)}
+		n.takeIn(m.sight(found, of.uptime))
 	}
 }

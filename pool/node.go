@@ -38,6 +38,9 @@ func NewNode(cfg Config) *Node {
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.journal.limit = n.cfg.MaxMissed
 	n.calls.New = func() any { return &call{wake: make(chan struct{}, 1)} }
+	if n.cfg.Quarantine > 0 {
+		n.quarantine.walks.Store(forever)
+	}
 	if n.cfg.Quarantine > 0 && n.cfg.Joined {
 		n.holdOff()
 		n.spawn(n.enter)

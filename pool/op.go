@@ -130,6 +130,9 @@ func (op *Op) take(k *call) {
 	if op.Reply.Block >= 0 {
 		op.Value = op.valueOf(k)
 	}
+	if k.command == protocol.FlushAll && n.cfg.Quarantine > 0 {
+		n.keepMark()
+	}
 	if op.Cleared = k.command != op.Request.Command; op.Cleared {
 		op.Reply = protocol.Reply{Status: protocol.OK, Block: -1}
 	}

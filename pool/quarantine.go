@@ -21,7 +21,11 @@ type quarantine struct {
 	until atomic.Int64         // Node.now until which the node is joining or leaving; 0: it serves
 	mark  atomic.Pointer[mark] // that of the last connection; nil: there was none
 
-	mu   sync.Mutex // guards keep, and writes to until that make it later
+	walks   atomic.Int64 // 0: the node is at no step but Serving (step.go)
+	since   atomic.Int64 // Node.now from which on it is used, which may be before this process began; 0: not known
+	retired atomic.Int64 // Node.now of Retire; 0: the node stays
+
+	mu   sync.Mutex // guards keep, and writes that bring more than what is there: until later, another mark
 	keep *time.Timer
 }
 
@@ -66,7 +70,10 @@ func (n *Node) Generation() (uint64, bool) {
 // by then, or it has come back so soon that another process has not noticed. There is no way back. If the node returns, a
 // new Node with Config.Joined takes the place of this one, also before that time is over: a process that started while the
 // node was away has written without it.
-func (n *Node) Leave() { n.quarantine.extend(forever) }
+func (n *Node) Leave() {
+	n.quarantine.extend(forever)
+	n.quarantine.walks.Store(forever)
+}
 
 // entry is what becomes of a request to a node that is joining.
 type entry uint8

@@ -18,7 +18,7 @@ const quarantineTime = 3 * time.Second
 
 // process returns a node as a process of its own would have it.
 func process(t testing.TB, s *memcachetest.Server, change func(*Config)) *Node {
-	cfg := Config{Addr: s.Addr(), Dial: s.DialContext, Timeout: testTimeout, Quarantine: quarantineTime}
+	cfg := Config{Addr: s.Addr(), Dial: s.DialContext, Timeout: testTimeout, Quarantine: quarantineTime, WarmUp: time.Second}
 	if change != nil {
 		change(&cfg)
 	}
@@ -214,7 +214,9 @@ func TestConnectedProcessKeepsTheMark(t *testing.T) {
 		require.Equal(t, g, other.Stats().Generation)
 
 		// Somebody was first with a new one: that one counts for all.
-		require.NoError(t, do(t.Context(), n, protocol.Request{Command: protocol.FlushAll}).Err)
+		time.Sleep(time.Second)
+		plain := newTestNode(t, Config{Addr: s.Addr(), Dial: s.DialContext})
+		require.NoError(t, do(t.Context(), plain, protocol.Request{Command: protocol.FlushAll}).Err)
 		third := process(t, s, nil)
 		requireJoining(t, third)
 		requireMiss(t, get(t.Context(), n, "k"))
@@ -266,7 +268,8 @@ func TestReturnedNodeIsFlushed(t *testing.T) {
 		synctest.Wait()
 		require.Equal(t, 1, s.Stats().Flushes, "at once, not when it is first needed")
 		requireJoining(t, back)
-		time.Sleep(10 * time.Second)
+		require.Equal(t, Returning, back.Step(), "others may use it still")
+		time.Sleep(20 * time.Second)
 		requireMiss(t, get(t.Context(), back, "k"))
 		now, _ := back.Generation()
 		require.NotEqual(t, g, now)
@@ -373,7 +376,7 @@ func FuzzMarker(f *testing.F) {
 			m.dialect = protocol.Meta
 		}
 		found, err := m.greet(func(s sighting) bool { return s.mark.generation == 1 })
-		if err == nil && (found.joining < 0 || found.joining > m.whole()) {
+		if err == nil && (found.joining < 0 || found.joining > time.Duration(2*m.seconds+1)*time.Second || found.serving < 0) {
 			t.Error(found)
 		}
 	})

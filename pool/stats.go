@@ -29,6 +29,7 @@ func (s State) String() string { return stateNames[s] }
 type Stats struct {
 	Name, Addr string
 	State      State
+	Step       Step             // of its way in or out
 	Reason     error            // of Suspect and Down, else nil
 	Ejected    bool             // requests fail at once: Down, or Suspect while not too many nodes are ejected (NodeSet)
 	Slow       bool             // compared with the others (NodeSet): it is read last
@@ -80,6 +81,7 @@ func (n *Node) Stats() Stats {
 		}
 	}
 	s.Generation, _ = n.Generation()
+	s.Step = n.Step()
 	s.State, s.Reason = n.state(s.Conns)
 	s.Ejected = n.isEjected(s.State)
 	s.Slow, s.Recent = n.cfg.NodeSet.Slow().Has(n), n.pace.recent()

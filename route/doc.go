@@ -5,12 +5,22 @@
 //
 // # Who holds a key
 //
-// A Placement says which routes hold a key, home first: Fixed for a list, Slots for rendezvous hashing, Zones for one home
-// in each zone, Positions for the functions of package placement, which other clients and proxies place keys by, Rules to
+// A Placement says which routes hold a key, home first: Fixed for a list, Slots for rendezvous hashing, Walk for the same
+// over nodes that come and go, Zones for one home in each zone, Positions for the functions of package placement, which other clients and proxies place keys by, Rules to
 // override another placement for single keys. What depends on the item that is there (add, append, increment,
 // compare-and-swap and so on: OperationOf) takes effect at the home alone, whatever the route: AtHome does it and then
 // clears the other replicas. A replica that is joining or leaving is written to by deletes and read by nobody; the home of
 // a key is the first of its replicas that is not (joining.go).
+//
+// # When nodes come and go
+//
+// Where every node holds every key, one that joins or leaves is passed over, as said. Where a key has one home, the home
+// moves, and then it is not enough that each process passes over the same nodes in the end: one that already writes
+// at the new home must not meet one that still reads the old. So Walk has a node come and go in steps (pool.Step), of which
+// no two processes are more than one apart, and gives a key whose nodes are not all serving a Moving, which follows a plan
+// (walkplan.go): writes reach the old home and the new one, in an order that was checked with every schedule of a few
+// readers and writers; reads ask the home, which is filled from the old one under a lease (leasedfill.go). What stays behind
+// at nodes that had the key before is deleted with each write (former.go).
 //
 // # The routes
 //

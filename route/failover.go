@@ -36,7 +36,18 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 		}
 		doEach(ctx, ops, next)
 	}
+	f.askWhoServes(ctx, all)
 	f.missIfAllJoin(all)
+}
+
+// askWhoServes asks again what has met a node that has turned out to be joining, if the key has another home for it.
+func (f *failover) askWhoServes(ctx context.Context, ops []*Op) {
+	again := filter(ops, func(op *Op) bool {
+		return hasJoined(op) && ctx.Err() == nil && resolve(f.home(op), op) != Route(op.Node)
+	})
+	if len(again) > 0 {
+		doEach(ctx, again, f.home)
+	}
 }
 
 // askHome has the homes serve what only they can.

@@ -41,12 +41,26 @@ func doAtHome(ctx context.Context, p Placement, ops []*Op, homes []int) []int {
 		b.do(ctx)
 	}
 	for i, op := range ops {
-		for home := p.Replicas(op).home(op); hasJoined(op) && home != homes[i]; home = p.Replicas(op).home(op) {
-			homes[i] = home
-			resolve(p.Replicas(op).All[home], op).Do(ctx, ops[i:i+1])
+		if hasJoined(op) {
+			homes[i] = doAtNextHome(ctx, p, ops[i:i+1], homes[i])
 		}
 	}
 	return homes
+}
+
+// doAtNextHome has an op served that has met a home that is joining, and returns which replica it was that served it.
+func doAtNextHome(ctx context.Context, p Placement, op []*Op, home int) int {
+	for range p.Replicas(op[0]).All {
+		r := p.Replicas(op[0])
+		next := r.home(op[0])
+		to := resolve(r.All[next], op[0])
+		if !hasJoined(op[0]) || next == home && to == Route(op[0].Node) {
+			break
+		}
+		home = next
+		to.Do(ctx, op)
+	}
+	return home
 }
 
 func (a *atHome) Explain(op *Op) Step {

@@ -20,6 +20,10 @@ type Member struct {
 	Name   string  // stable identity: placement depends on it and on nothing else
 	Zone   string  // failure domain, "" if unknown; it decides nothing but which replica is near
 	Weight float64 // its share of the keys, relative to the others; 0 means 1
+
+	// Leaving says that the member has left the list: it has no share of the keys, and is named behind their replicas only
+	// so that what is written is deleted there too (pool.Node.Leave). It may have the name of another one.
+	Leaving bool
 }
 
 // Slots places keys by weighted rendezvous hashing over 16,384 slots. A slot's order of members is computed once, when
@@ -48,7 +52,7 @@ func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 	if err := checkMembers(members, replicas); err != nil {
 		return nil, err
 	}
-	members = slices.SortedFunc(slices.Values(members), func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
+	members, leaving := apart(members)
 	depth := rankedDepth(len(members), replicas)
 	ranked := newRanking(members)
 	near := nearOf(members, local)
@@ -61,7 +65,7 @@ func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 		if !ok {
 			i = uint32(len(s.orders))
 			known[id] = i
-			s.orders = append(s.orders, replicasOf(members, complete(top, len(members), replicas), near))
+			s.orders = append(s.orders, replicasOf(members, complete(top, len(members), replicas), near, leaving))
 		}
 		s.order[slot] = i
 	}
@@ -93,15 +97,25 @@ func complete(top []int32, members, replicas int) []int32 {
 	return order
 }
 
+// apart returns the members that have a share of the keys, in the order of names, and the routes of those that leave.
+func apart(members []Member) (staying []Member, leaving []Route) {
+	for _, m := range members {
+		if m.Leaving {
+			leaving = append(leaving, m.Route)
+		} else {
+			staying = append(staying, m)
+		}
+	}
+	slices.SortFunc(staying, func(a, b Member) int { return cmp.Compare(a.Name, b.Name) })
+	return staying, leaving
+}
+
 func checkMembers(members []Member, replicas int) error {
-	if len(members) == 0 {
-		return ErrNoMembers
-	}
-	if replicas < 1 {
-		return ErrBadReplica
-	}
 	names := make(map[string]bool, len(members))
 	for _, m := range members {
+		if m.Leaving {
+			continue
+		}
 		if names[m.Name] {
 			return ErrSameName
 		}
@@ -109,6 +123,12 @@ func checkMembers(members []Member, replicas int) error {
 			return ErrBadWeight
 		}
 		names[m.Name] = true
+	}
+	switch {
+	case len(names) == 0:
+		return ErrNoMembers
+	case replicas < 1:
+		return ErrBadReplica
 	}
 	return nil
 }
@@ -151,14 +171,15 @@ func (n near) distance(m Member) int {
 	return 2
 }
 
-func replicasOf(members []Member, order []int32, near near) Replicas {
-	r := Replicas{All: make([]Route, len(order))}
+func replicasOf(members []Member, order []int32, near near, leaving []Route) Replicas {
+	r := Replicas{All: make([]Route, len(order), len(order)+len(leaving))}
 	for i, m := range order {
 		r.All[i] = members[m].Route
 		if near.distance(members[m]) < near.distance(members[order[r.Read]]) {
 			r.Read = i
 		}
 	}
+	r.All = append(r.All, leaving...)
 	return r
 }
 

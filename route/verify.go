@@ -102,13 +102,14 @@ func (p *pushes) reset() {
 func (p *pushes) add(op *Op, replicas []Route, copies []*Op) bool {
 	start, own := len(p.copies), 0
 	for i, c := range copies {
-		if c.Err != nil || isUntold(c) {
+		at := whoHas(c, replicas, i)
+		if c.Err != nil || isUntold(c) || at == nil {
 			continue
 		}
 		if !c.Cleared {
 			own++
 		}
-		p.copies = append(p.copies, stored{resolve(replicas[i], c), c.Node, c.Token, c.Reply.CAS, c.Cleared})
+		p.copies = append(p.copies, stored{at, c.Node, c.Token, c.Reply.CAS, c.Cleared})
 	}
 	if found := len(p.copies) - start; found >= 2 && own >= 1 {
 		p.sets = append(p.sets, push{op.Request.Key, op.Request.Meta & protocol.BinaryKey, op.Hash, found})
@@ -116,6 +117,23 @@ func (p *pushes) add(op *Op, replicas []Route, copies []*Op) bool {
 	}
 	p.copies = p.copies[:start]
 	return false
+}
+
+// whoHas returns the route to a copy, nil if there is none to look at: the node that has it, if that is known, for who the
+// replicas are may have changed.
+func whoHas(c *Op, replicas []Route, i int) Route {
+	if c.Node != nil {
+		return c.Node
+	}
+	if i >= len(replicas) {
+		return nil
+	}
+	switch at := resolve(replicas[i], c).(type) {
+	case *former, *empty:
+		return nil
+	default:
+		return at
+	}
 }
 
 // isUntold reports whether a copy was stored without telling its CAS.
