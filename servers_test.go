@@ -83,16 +83,6 @@ func (c cluster) addrs() (list []string) {
 	return list
 }
 
-// at returns the server of that address.
-func (c cluster) at(addr string) server {
-	for _, s := range c {
-		if s.addr() == addr {
-			return s
-		}
-	}
-	panic("no server at " + addr)
-}
-
 // newClient returns a client that is closed with the test.
 func newClient(t testing.TB, opts ...memcache.Option) *memcache.Client {
 	t.Helper()

@@ -240,7 +240,7 @@ func turnsIn(d time.Duration) int {
 	fastest := time.Duration(1 << 62)
 	for range 50 {
 		begin := time.Now()
-		spin(turns, 1)
+		_ = spin(turns, 1)
 		fastest = min(fastest, time.Since(begin))
 	}
 	return int(float64(turns) * float64(d) / float64(max(fastest, 1)))

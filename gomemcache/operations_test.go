@@ -28,8 +28,6 @@ func TestSetAndGet(t *testing.T) {
 			require.NoError(t, c.Set(item(long, value)))
 			requireValue(t, c, long, value)
 		}
-		it, err = c.Get(long)
-		require.NoError(t, err)
 		require.NoError(t, c.Set(&memcache.Item{Key: long}))
 		it, err = c.Get(long)
 		require.NoError(t, err)

@@ -88,8 +88,8 @@ func spookyShortEnd(a, b, c, d uint64) uint64 {
 	a, d = spookyEndStep(a, d, 9)
 	b, a = spookyEndStep(b, a, 47)
 	c, b = spookyEndStep(c, b, 54)
-	d, c = spookyEndStep(d, c, 32)
-	a, d = spookyEndStep(a, d, 25)
+	d, _ = spookyEndStep(d, c, 32)
+	a, _ = spookyEndStep(a, d, 25)
 	_, a = spookyEndStep(b, a, 63)
 	return a
 }

@@ -206,12 +206,10 @@ func TestBroadcast(t *testing.T) {
 
 // Every command, and a compare-and-swap, reaches its own child and no other.
 func TestByOperation(t *testing.T) {
-	var children []*fake
 	fallback := &fake{}
 	table := map[protocol.Command]Route{}
 	for c := protocol.Get; c <= CompareAndSwap; c += 2 { // every second one
-		f := &fake{}
-		table[c], children = f, append(children, f)
+		table[c] = &fake{}
 	}
 	tree := ByOperation(fallback, table)
 	for c := protocol.Get; c < CompareAndSwap; c++ {

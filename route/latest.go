@@ -48,7 +48,7 @@ func (o *LatestOptions) order(n int) []int {
 	ranked := newRanking(members)
 	host := HashKey(strconv.FormatUint(o.HostID, 10) + o.Salt)
 	order := make([]int, 0, n)
-	for _, i := range ranked.top(int(host>>1), n) {
+	for _, i := range ranked.top(int(host>>33), n) { // 31 bits, so that it is the same number where an int has 32
 		if o.weight(int(i)) > 0 {
 			order = append(order, int(i))
 		}

@@ -169,7 +169,7 @@ func (a *answeringRoute) Do(_ context.Context, ops []*Op) {
 func TestOutstandingLimitOfABatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		child := &fake{answer: func(op *Op) {
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			says(protocol.OK)(op)
 		}}
 		tree := built(t)(OutstandingLimit(child, OutstandingOptions{Max: 2}))
@@ -334,7 +334,7 @@ level=INFO msg=memcache operation=get took=0s status=miss
 
 func TestLatency(t *testing.T) {
 	child := &fake{answer: func(op *Op) {
-		time.Sleep(5)
+		time.Sleep(5 * time.Nanosecond)
 		hit("v")(op)
 	}}
 	for _, c := range []struct {

@@ -54,9 +54,9 @@ type VerifierStats struct {
 }
 
 const (
-	DefaultVerifyDelay = 50 * time.Millisecond
-	verifyLimit        = 1 << 14 // Sets that wait; more are looked at by their callers
-	verifyBatch        = 256     // Sets that are looked at together; more would need goroutines (maxTogether)
+	DefaultVerifyDelay = 50 * time.Millisecond // of NewVerifier
+	verifyLimit        = 1 << 14               // Sets that wait; more are looked at by their callers
+	verifyBatch        = 256                   // Sets that are looked at together; more would need goroutines (maxTogether)
 )
 
 // NewVerifier returns a Verifier that lets Sets wait for delay, so that many are looked at together; DefaultVerifyDelay if

@@ -151,14 +151,6 @@ func (s *apiServer) bookmark() {
 	})
 }
 
-// send adds an event as it is.
-func (s *apiServer) send(kind string, object any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.version++
-	s.recordLocked(kind, object)
-}
-
 func (s *apiServer) recordLocked(kind string, object any) {
 	line, err := json.Marshal(map[string]any{"type": kind, "object": object})
 	require.NoError(s.t, err)

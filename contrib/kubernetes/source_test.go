@@ -256,7 +256,7 @@ func TestTroubleIsToldAndTheListStays(t *testing.T) {
 	}{
 		"forbidden":          {"list", func(w http.ResponseWriter) { refuse(w, 403, "Forbidden", "cannot list") }, "needs list and watch"},
 		"too many requests":  {"list", func(w http.ResponseWriter) { refuse(w, 429, "TooManyRequests", "later") }, `429 TooManyRequests: "later"`},
-		"a proxy's error":    {"list", func(w http.ResponseWriter) { http.Error(w, "<html>", 502) }, "502 Bad Gateway"},
+		"a proxy's error":    {"list", func(w http.ResponseWriter) { http.Error(w, "<html>", http.StatusBadGateway) }, "502 Bad Gateway"},
 		"a redirect":         {"list", func(w http.ResponseWriter) { w.Header().Set("Location", "/"); w.WriteHeader(302) }, "302 Found"},
 		"list of nonsense":   {"list", text("<html>"), "invalid character"},
 		"list cut off":       {"list", text(`{"metadata":{"resourceVersion":"1"},"items":[`), "unexpected EOF"},

@@ -274,8 +274,8 @@ func (c *call) rangeInts() (*Value, error) {
 	if to.Int < from.Int {
 		return c.madeArray(nil)
 	}
-	count := uint64(to.Int) - uint64(from.Int) // one less: all 2^64 would not fit
-	if err := c.spend(int(min(count, math.MaxInt32)) + 1); err != nil {
+	count := uint64(to.Int) - uint64(from.Int)                            // one less: all 2^64 would not fit
+	if err := c.spend(int(min(count, math.MaxInt32-1)) + 1); err != nil { // within an int of 32 bits
 		return nil, err
 	}
 	list := make([]*Value, 0, count+1)
