@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/nohop/memcache/internal/mechanism"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 )
@@ -65,6 +66,9 @@ var errVoid = errors.New("memcache: the lease has ended")
 // it; that is errVoid. Then the other replicas are cleared, as after every compare-and-swap: one that has kept a value that
 // the home lost, or that is stale, would go on serving it.
 func (j *job) store(ctx context.Context, item *Item, l lease) error {
+	if !mechanism.Leases {
+		return j.send(ctx, protocol.Set, item, CAS{}, 0)
+	}
 	return j.send(ctx, protocol.Set, item, l.cas, protocol.Compare)
 }
 

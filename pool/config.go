@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nohop/memcache/internal/mechanism"
 	"github.com/nohop/memcache/protocol"
 )
 
@@ -78,6 +79,9 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.WarmUp, DefaultWarmUp)
 	c.MaxOwed = min(c.MaxOwed, ringSize)
 	c.Quarantine = min(max(c.Quarantine, 0), maxQuarantine)
+	if !mechanism.Quarantine {
+		c.Quarantine = 0
+	}
 	if c.Dial == nil {
 		c.Dial = defaultDialer.DialContext
 	}

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/nohop/memcache/internal/mechanism"
 	"github.com/nohop/memcache/protocol"
 )
 
@@ -44,7 +45,7 @@ type journalEntry struct {
 func keyOf(r *protocol.Request) journalKey { return journalKey{r.Key, r.Has(protocol.BinaryKey)} }
 
 // isJournaled reports whether a mutation that may have been missed matters: one of a key.
-func isJournaled(c protocol.Command) bool { return c.Mutates() && c.IsKeyed() }
+func isJournaled(c protocol.Command) bool { return mechanism.Journal && c.Mutates() && c.IsKeyed() }
 
 // entry returns that of a key, a new one if there is none, or nil if there is no room: then all keys count as missed.
 func (j *journal) entry(key journalKey, hash uint64) *journalEntry {
@@ -122,7 +123,7 @@ func (j *journal) forget(key journalKey, e *journalEntry) {
 
 // fences reports whether r must not be sent on a connection because what it finds there may be old.
 func (j *journal) fences(r *protocol.Request, conn uint64) bool {
-	if !r.Command.IsKeyed() || isWholeWrite(r) {
+	if !mechanism.Journal || !r.Command.IsKeyed() || isWholeWrite(r) {
 		return false
 	}
 	j.mu.Lock()

@@ -2,9 +2,12 @@ package pool
 
 import (
 	"context"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nohop/memcache/internal/mechanism"
 )
 
 // Node is one memcached process as this process sees it: its connections and its health. It dials when it is first
@@ -158,7 +161,12 @@ func (n *Node) queue(ops []*Op, now int64) {
 	}
 }
 
-func (n *Node) streamOf(op *Op) int { return int(op.Hash % uint64(len(n.streams))) }
+func (n *Node) streamOf(op *Op) int {
+	if !mechanism.PinnedStreams {
+		return rand.IntN(len(n.streams))
+	}
+	return int(op.Hash % uint64(len(n.streams)))
+}
 
 func (n *Node) queueOn(stream int, ops []*Op, now int64) {
 	c := n.streams[stream].Load()

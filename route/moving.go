@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nohop/memcache/internal/mechanism"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 )
@@ -132,6 +133,9 @@ func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {
 	if len(p.after) == 0 { // it does not move: it has former replicas
 		m.atHomeAndFormers(ctx, ops, writes)
 		return
+	}
+	if !mechanism.OtherHomes {
+		p.after = nil
 	}
 	found := m.clear(ctx, p.before, writes)
 	m.atHome(ctx, p, ops)

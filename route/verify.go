@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/nohop/memcache/internal/mechanism"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 )
@@ -153,7 +154,7 @@ func (p *pushes) take(batch *pushes, n int) {
 
 // verifies reports whether op is what a Verifier looks at.
 func verifies(op *Op) bool {
-	return op.Request.Command == protocol.Set && !op.Request.Has(protocol.Compare)
+	return mechanism.Verification && op.Request.Command == protocol.Set && !op.Request.Has(protocol.Compare)
 }
 
 // offer takes op, which was done as copies at replicas.

@@ -8,6 +8,7 @@
 //	p.Set(faultproxy.Faults{ToClient: faultproxy.Link{Delay: 20 * time.Millisecond, Chunk: 1}})
 //	p.Heal()
 //	p.HalfOpen() // the node has forgotten the connections, the client does not know
+//	p.Bury()     // until now
 //
 // Faults is a value: what is wrong from now on, for open connections and new ones; the zero value is a good network. Kinds
 // has the single faults by name, and Plan and Play a schedule that a seed decides.

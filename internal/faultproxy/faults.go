@@ -24,6 +24,7 @@ const (
 type Link struct {
 	Delay          time.Duration // how late bytes arrive
 	Jitter         time.Duration // up to how much later, at random; order stays
+	Spread         time.Duration // up to how much later on this connection than on others: some paths are longer
 	BytesPerSecond int           // bandwidth; 0: unlimited
 	Chunk          int           // most bytes of one write, 1 for byte by byte; 0: as they come
 	Drip           time.Duration // pause after each write

@@ -27,6 +27,7 @@ func honestKinds() []Kind {
 		{"delay", false, eitherWay(func(rnd *rand.Rand) Link {
 			return Link{Delay: upTo(rnd, 60*time.Millisecond), Jitter: upTo(rnd, 60*time.Millisecond)}
 		})},
+		{"paths", false, eitherWay(func(rnd *rand.Rand) Link { return Link{Spread: upTo(rnd, 150*time.Millisecond)} })},
 		{"bandwidth", false, eitherWay(func(rnd *rand.Rand) Link { return Link{BytesPerSecond: 2000 + rnd.IntN(200_000)} })},
 		{"chop", false, eitherWay(func(*rand.Rand) Link { return Link{Chunk: 1} })},
 		{"drip", false, eitherWay(func(rnd *rand.Rand) Link { return Link{Chunk: 1 + rnd.IntN(20), Drip: upTo(rnd, 5*time.Millisecond)} })},

@@ -99,6 +99,16 @@ func (p *Proxy) listenLocked() error {
 // send vanishes.
 func (p *Proxy) HalfOpen() { p.eachConn((*conn).halfOpen) }
 
+// Bury resets the connections that no byte passes any more, healed or not: what a node's host does when packets of a
+// connection reach it that it knows nothing of.
+func (p *Proxy) Bury() {
+	p.eachConn(func(c *conn) {
+		if c.isSilent() {
+			c.reset()
+		}
+	})
+}
+
 // Reset ends all open connections with a reset.
 func (p *Proxy) Reset() { p.eachConn((*conn).reset) }
 
@@ -174,6 +184,7 @@ func (p *Proxy) admit(client *net.TCPConn) {
 	p.running.Go(func() {
 		defer p.forget(c)
 		if silent {
+			c.silence()
 			c.swallow()
 			return
 		}

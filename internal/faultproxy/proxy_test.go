@@ -281,6 +281,19 @@ func TestHalfOpenConnections(t *testing.T) {
 	require.Eventually(t, func() bool { return p.Open() == 1 }, patience, time.Millisecond)
 }
 
+func TestBuryResetsOnlyWhatIsDead(t *testing.T) {
+	_, p := start(t)
+	dead := dial(t, p)
+	dead.wantAnswer()
+	p.HalfOpen()
+	alive := dial(t, p)
+	alive.wantAnswer()
+	p.Bury()
+	_, err := dead.all()
+	require.ErrorIs(t, err, syscall.ECONNRESET)
+	alive.wantAnswer()
+}
+
 func TestReset(t *testing.T) {
 	_, p := start(t)
 	c := dial(t, p)

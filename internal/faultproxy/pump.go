@@ -21,6 +21,7 @@ type pump struct {
 	replies  *rewriter  // nil towards the node; used by read only
 	queue    chan chunk
 	lastDue  time.Time // used by read only
+	far      float64   // the connection's part of Link.Spread
 
 	// Used by write only.
 	setting *setting // that passed counts for
@@ -35,7 +36,7 @@ type chunk struct {
 
 func newPump(c *conn, from, to *net.TCPConn, linkOf func(*Faults) Link) *pump {
 	rnd := rand.New(rand.NewPCG(c.rnd.Uint64(), c.rnd.Uint64()))
-	return &pump{conn: c, from: from, to: to, linkOf: linkOf, rnd: rnd, queue: make(chan chunk, queueSize)}
+	return &pump{conn: c, from: from, to: to, linkOf: linkOf, rnd: rnd, far: rnd.Float64(), queue: make(chan chunk, queueSize)}
 }
 
 // read queues what comes until the sender ends.
@@ -79,7 +80,7 @@ func (p *pump) send(b []byte, link Link) bool {
 	if len(b) == 0 {
 		return true
 	}
-	due := time.Now().Add(link.Delay)
+	due := time.Now().Add(link.Delay + time.Duration(p.far*float64(link.Spread)))
 	if link.Jitter > 0 {
 		due = due.Add(time.Duration(p.rnd.Int64N(int64(link.Jitter))))
 	}

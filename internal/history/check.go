@@ -13,6 +13,7 @@ type Bounds struct {
 	Repair     time.Duration // R of I4: how long after a heal a node may hold what it missed
 	Converge   time.Duration // V of I5: how long after a key's last write replicas may differ
 	Quarantine time.Duration // I7: how long after a join nothing is read from the node; 0: not checked
+	Leaving    time.Duration // how long after a leave a node may still be read: a join in this time is not checked for Quarantine
 
 	// Lossless says that no item was evicted, flushed or lost with a node, and none expired, and the nodes stayed the
 	// same: then an acknowledged value must be there (I8).
@@ -42,6 +43,7 @@ var invariants = []func(*keyHistory) []Violation{
 	(*keyHistory).fullAck,
 	(*keyHistory).repair,
 	(*keyHistory).convergence,
+	(*keyHistory).freshFill,
 	(*keyHistory).epochs,
 	(*keyHistory).honesty,
 }

@@ -92,6 +92,7 @@ func TestIntegrity(t *testing.T) {
 
 func TestOwnWrites(t *testing.T) {
 	partial := write(1, Set, 2, 30, 40, Partial, NodeOutcome{"x", Ambiguous})
+	late := write(1, Set, 1, 10, 20, Ambiguous, NodeOutcome{"x", Ambiguous})
 	runRows(t, []row{
 		{name: "an older value by the same client", ops: []Op{set(2, 1, 10, 20), partial, get(1, b1, 50, 60)}, want: []string{"I2"}},
 		{name: "by another client", ops: []Op{set(2, 1, 10, 20), partial, get(3, b1, 50, 60)}},
@@ -105,6 +106,24 @@ func TestOwnWrites(t *testing.T) {
 			name: "after an own delete that found nothing",
 			ops:  []Op{set(2, 1, 10, 20), write(1, Delete, 2, 30, 40, Miss), get(1, b1, 50, 60)}, want: []string{"I2", "I3"},
 		},
+		{name: "its own write that timed out came after the next", ops: []Op{late, set(1, 2, 30, 40), get(1, a1, 50, 60)}, want: []string{"I2"}},
+		{name: "another client reads that", ops: []Op{late, set(1, 2, 30, 40), get(2, a1, 50, 60)}},
+		{name: "that while the next one runs", ops: []Op{late, set(1, 2, 20, 40), get(1, a1, 50, 60)}},
+	})
+}
+
+func TestFreshFill(t *testing.T) {
+	load := func(call, ret Time) Op { return write(1, Load, 1, call, ret, OK) }
+	runRows(t, []row{
+		{name: "a value that was loaded", ops: []Op{load(10, 20), get(2, a1, 30, 40)}},
+		{name: "loaded before a write", ops: []Op{load(10, 20), set(2, 1, 30, 40), get(3, a1, 50, 60)}, want: []string{"I6"}},
+		{name: "the load began before a delete", ops: []Op{load(10, 50), write(2, Delete, 1, 20, 30, OK), get(3, a1, 60, 70)}, want: []string{"I6"}},
+		{name: "and the reader before it was done", ops: []Op{load(10, 50), write(2, Delete, 1, 20, 30, OK), get(3, a1, 29, 70)}},
+		{name: "the load began during the delete", ops: []Op{load(25, 50), write(2, Delete, 1, 20, 30, OK), get(3, a1, 60, 70)}},
+		{name: "the delete did not reach all", ops: []Op{load(10, 50), write(2, Delete, 1, 20, 30, Partial, NodeOutcome{"x", NotSent}), get(3, a1, 60, 70)}},
+		{name: "a load makes nothing stale", ops: []Op{set(2, 1, 10, 20), load(30, 40), get(3, b1, 50, 60)}},
+		{name: "its own client", ops: []Op{load(10, 20), set(1, 2, 30, 40), get(1, a1, 50, 60)}, want: []string{"I2", "I6"}},
+		{name: "a load that never ended", ops: []Op{load(10, Never), set(2, 1, 30, 40), get(3, a1, 50, 60)}, want: []string{"I6"}},
 	})
 }
 
@@ -240,6 +259,10 @@ func TestEpochs(t *testing.T) {
 		{
 			name: "read when it is warm", ops: []Op{set(1, 1, 10, 20), by("x", get(2, a1, 61, 66))}, events: join,
 			bounds: Bounds{Quarantine: 6},
+		},
+		{
+			name: "read while it warms, but some have not noticed that it had left", bounds: Bounds{Quarantine: 6, Leaving: 33},
+			ops: []Op{set(1, 1, 10, 20), by("x", get(2, a1, 61, 65))}, events: join,
 		},
 	})
 }

@@ -22,6 +22,7 @@
 //	I3 full ack     nobody reads what is older than a write that all replicas took       fullack.go
 //	I4 repair       nor, within R of the repair, than one that some replicas missed      repair.go
 //	I5 convergence  in the end all replicas hold the same last value, or none            convergence.go
+//	I6 fresh fill   what was loaded before such a write is not read after it             freshfill.go
 //	I7 epochs       no value from before a flush or a join comes back                    epoch.go
 //	I8 honesty      a write that failed for certain is seen by nobody, an acknowledged one exists    honesty.go
 //

@@ -1,5 +1,7 @@
 package history
 
+import "slices"
+
 // epochs checks I7: what was stored before a flush or a join does not come back. It needs the events of the run. Three
 // things are violations:
 //
@@ -40,6 +42,9 @@ func (k *keyHistory) whileWarming() []Violation {
 	}
 	var found []Violation
 	for _, e := range k.events[Join] {
+		if k.mayBeInUse(e) {
+			continue
+		}
 		for _, r := range k.answeredBy(e.Node) {
 			if r.Call > e.Start && r.Return < e.Start.add(k.bounds.Quarantine) {
 				found = append(found, k.violation("I7", "a read was answered by a node that had just joined", e, r))
@@ -47,6 +52,13 @@ func (k *keyHistory) whileWarming() []Violation {
 		}
 	}
 	return found
+}
+
+// mayBeInUse reports whether the node has left so shortly before its join that some may not have stopped reading it.
+func (k *keyHistory) mayBeInUse(join *Event) bool {
+	return slices.ContainsFunc(k.events[Leave], func(e *Event) bool {
+		return e.Node == join.Node && e.Start < join.Start && join.Start < e.End.add(k.bounds.Leaving)
+	})
 }
 
 // answeredBy returns the reads that node is known to have answered.

@@ -1,9 +1,12 @@
 package history
 
+import "slices"
+
 // fullAck checks I3: a read that starts after all replicas had acknowledged a write returns that write, a later or a
 // concurrent one, or a miss. It holds for clients whose view has the age of Bounds.ViewAge.
 func (k *keyHistory) fullAck() []Violation {
-	return k.stale("I3", "a read returned what is older than a fully acknowledged write", k.settledReads(), k.acknowledged())
+	const what = "a read returned what is older than a fully acknowledged write"
+	return k.stale("I3", what, slices.DeleteFunc(k.settledReads(), k.sawLoad), k.acknowledged())
 }
 
 // acknowledged returns the barriers that fully acknowledged writes make.

@@ -98,7 +98,12 @@ func (k *keyHistory) writer(v Value) *Op {
 // end returns from when on w can no longer take effect anywhere. That is its return if all nodes answered. A node that
 // kept silent may still hold the request: w ends when such a node has been reached again, by all clients, after the
 // client gave up, and the time for repairs is over. Until then w is concurrent with everything after its call.
+//
+// What was loaded is as old as the beginning of its load.
 func (x *index) end(w *Op) Time {
+	if w.Command == Load {
+		return w.Call
+	}
 	if w.Outcome != Ambiguous && w.Outcome != Partial || w.Return == Never {
 		return w.Return
 	}

@@ -64,9 +64,10 @@ const (
 	Delete
 	Add
 	CompareAndSwap
+	Load // a value that was made for a key that was missed: from Call to Return it was being made, and perhaps stored later
 )
 
-var commandNames = [...]string{"unknown", "get", "set", "delete", "add", "cas"}
+var commandNames = [...]string{"unknown", "get", "set", "delete", "add", "cas", "load"}
 
 func (c Command) String() string { return name(commandNames[:], int(c)) }
 
@@ -113,9 +114,10 @@ func (o *Op) isRead() bool { return o.Command == Get }
 // isHit reports whether o is a read that brought a value.
 func (o *Op) isHit() bool { return o.isRead() && o.Outcome == OK }
 
-// isFullyAcked reports whether o is a write that all replicas have taken. A delete that found nothing is one.
+// isFullyAcked reports whether o is a write that all replicas have taken. A delete that found nothing is one. Of a load
+// nobody knows whether it was stored.
 func (o *Op) isFullyAcked() bool {
-	return !o.isRead() && (o.Outcome == OK || o.Command == Delete && o.Outcome == Miss)
+	return !o.isRead() && o.Command != Load && (o.Outcome == OK || o.Command == Delete && o.Outcome == Miss)
 }
 
 // hadNoEffect reports whether o is a write that failed for certain.

@@ -21,6 +21,7 @@ type store struct {
 	held    map[string]map[string]Value // by node and key
 	missed  map[Client]map[string]bool  // node/key that the client must not read
 	writes  map[Client]uint64
+	newest  map[Client]map[string]Value // the client's last write of a key
 	clock   Time
 	history History
 	effects []effect
@@ -43,14 +44,14 @@ const (
 func simulate(seed uint64) *History {
 	s := &store{
 		rnd: rand.New(rand.NewPCG(seed, 1)), nodes: []string{"x", "y", "z"}, present: map[string]bool{},
-		held: map[string]map[string]Value{}, missed: map[Client]map[string]bool{}, writes: map[Client]uint64{},
+		held: map[string]map[string]Value{}, missed: map[Client]map[string]bool{}, writes: map[Client]uint64{}, newest: map[Client]map[string]Value{},
 	}
 	for _, n := range s.nodes {
 		s.present[n], s.held[n] = true, map[string]Value{}
 	}
 	s.planHeals()
 	for c := range Client(simClients) {
-		s.missed[c] = map[string]bool{}
+		s.missed[c], s.newest[c] = map[string]bool{}, map[string]Value{}
 		s.planClient(c)
 	}
 	for at := Time(500); at < simEnd/2; at += Time(200 + s.rnd.IntN(400)) {
@@ -113,6 +114,7 @@ func (s *store) read(op *Op) {
 func (s *store) write(op *Op) {
 	s.writes[op.Client]++
 	op.Value = NewValue(op.Client, s.writes[op.Client])
+	s.newest[op.Client][op.Key] = op.Value
 	switch s.rnd.IntN(12) {
 	case 0:
 		op.Outcome = NotSent
@@ -140,12 +142,17 @@ func (s *store) store(op *Op, but string) {
 	}
 }
 
-// writeLate times out: it takes effect never, or some time before its node counts as repaired.
+// writeLate times out: it takes effect never, or some time before its node counts as repaired and before its client's next
+// write of the key.
 func (s *store) writeLate(op *Op) {
 	op.Outcome, op.Nodes = Ambiguous, []NodeOutcome{{"x", Ambiguous}}
 	end := s.healed("x", op.Return)
 	if late := *op; s.rnd.IntN(2) == 0 {
-		s.later(op.Call+Time(s.rnd.IntN(int(end-op.Call))), func() { s.store(&late, "") })
+		s.later(op.Call+Time(s.rnd.IntN(int(end-op.Call))), func() {
+			if s.newest[late.Client][late.Key] == late.Value {
+				s.store(&late, "")
+			}
+		})
 	}
 }
 

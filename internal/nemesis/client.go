@@ -8,11 +8,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nohop/memcache"
 	"github.com/nohop/memcache/internal/history"
+	"github.com/nohop/memcache/internal/mechanism"
+	"github.com/nohop/memcache/internal/recorded"
 )
 
 // clientVariable makes this program a client process; it holds a clientConfig.
@@ -20,15 +21,19 @@ const clientVariable = "NOHOP_NEMESIS_CLIENT"
 
 // clientConfig is what a client process is told when it starts.
 type clientConfig struct {
-	Client     history.Client
-	Seed       uint64
-	File       string // of its history
-	Port       string // of all nodes
-	Nodes      []string
-	Replicated bool
-	Workers    int
-	Keys       int
-	Rate       int
+	Client      history.Client
+	Seed        uint64
+	File        string // of its history
+	Port        string // of all nodes
+	Nodes       []string
+	Replicated  bool
+	Propagation time.Duration
+	Connections int // to each node
+	Workers     int
+	Keys        int
+	Rate        int
+	Hurry       int
+	Without     []string // mechanisms
 }
 
 // order is one line on a client process's standard input. It answers each with a line when it is carried out. The end of
@@ -41,16 +46,16 @@ type order struct {
 const (
 	doView  = "view"  // use these nodes; answered when the client does
 	doQuiet = "quiet" // stop the traffic; answered when the last operation has returned
+	doClash = "clash" // set every second key, in the order in which all processes do
 	doRead  = "read"  // read every key once
 )
 
 // client is the process that uses the library.
 type client struct {
 	clientConfig
-	cache    *memcache.Client
+	ops      recorded.Client
 	resolver *resolver
 	log      *history.Writer
-	sequence atomic.Uint64 // of the last write
 	stop     context.CancelFunc
 	workers  sync.WaitGroup
 }
@@ -65,7 +70,7 @@ func runClient(config string, in io.Reader, out io.Writer) error {
 	}
 	err := c.obey(in, out)
 	c.quiet()
-	c.cache.Close()
+	c.ops.Cache.Close()
 	if closeErr := c.log.Close(); err == nil {
 		err = closeErr
 	}
@@ -73,19 +78,26 @@ func runClient(config string, in io.Reader, out io.Writer) error {
 }
 
 func (c *client) open() (err error) {
+	if err := mechanism.SwitchOff(c.Without...); err != nil {
+		return err
+	}
 	if c.log, err = history.Create(c.File); err != nil {
 		return err
 	}
 	c.resolver = newResolver(c.Nodes)
 	options := []memcache.Option{
 		memcache.WithServers("dns+nodes:" + c.Port), memcache.WithResolver(c.resolver, resolveInterval),
+		memcache.WithPropagation(c.Propagation), memcache.WithConnections(c.Connections), memcache.WithObserver(recorded.Nodes{}),
+		memcache.WithWritePolicy(memcache.RequireAll),
 	}
 	if c.Replicated {
 		options = append(options, memcache.WithReplicated(), memcache.WithLocal(c.Nodes[int(c.Client)%len(c.Nodes)]))
 	}
-	if c.cache, err = memcache.New(options...); err != nil {
+	cache, err := memcache.New(options...)
+	if err != nil {
 		return err
 	}
+	c.ops = recorded.Client{ID: c.Client, Cache: cache, Log: c.log, ViewAge: c.resolver.age}
 	ctx, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	for i := range c.Workers {
@@ -107,6 +119,8 @@ func (c *client) obey(in io.Reader, out io.Writer) error {
 			c.resolver.use(o.Nodes)
 		case doQuiet:
 			c.quiet()
+		case doClash:
+			c.clash()
 		case doRead:
 			c.readAll()
 		default:
@@ -126,7 +140,18 @@ func (c *client) quiet() {
 
 func (c *client) readAll() {
 	for i := range c.Keys {
-		c.get(context.Background(), keyName(i))
+		c.ops.Get(context.Background(), keyName(i))
+	}
+	for i := range loadedKeys {
+		c.ops.Get(context.Background(), loadedName(i))
+	}
+}
+
+// clash sets keys at the same time as the other processes do, so that their replicas come to differ if they can.
+func (c *client) clash() {
+	rnd := rand.New(rand.NewPCG(c.Seed, uint64(c.Workers)))
+	for i := 0; i < c.Keys; i += 2 {
+		c.ops.Set(context.Background(), keyName(i), size(rnd))
 	}
 }
 

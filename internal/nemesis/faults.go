@@ -21,6 +21,7 @@ var directContext = context.Background()
 type faultKind struct {
 	name  string
 	group string
+	pace  pace
 	fits  func(r *round, n *node) bool
 	do    func(r *round, n *node, rnd *rand.Rand, hold func()) error
 }
@@ -34,13 +35,13 @@ const (
 
 func faultKinds() []faultKind {
 	kinds := []faultKind{
-		{name: "kill", group: groupAll, fits: behindProxy, do: kill},
-		{name: "restart", group: groupAll, fits: behindProxy, do: restart},
+		{name: "kill", group: groupAll, pace: seldom, fits: behindProxy, do: kill},
+		{name: "restart", group: groupAll, pace: seldom, fits: behindProxy, do: restart},
 		{name: "pause", group: groupAll, fits: behindProxy, do: pause},
-		{name: "flush", group: groupAll, fits: anyNode, do: flush},
-		{name: "flush-all", group: groupAll, fits: anyNode, do: flushAll},
+		{name: "flush", group: groupAll, pace: seldom, fits: anyNode, do: flush},
+		{name: "flush-all", group: groupAll, pace: seldom, fits: anyNode, do: flushAll},
 		{name: "evict", group: groupAll, fits: anyNode, do: evict},
-		{name: "leave", group: groupAll, fits: mayLeave, do: leave},
+		{name: "leave", group: groupAll, pace: seldom, fits: mayLeave, do: leave},
 		{name: "half-open", group: groupAll, fits: behindProxy, do: halfOpen},
 		{name: "drop", group: groupAll, fits: inNamespace, do: drop},
 		{name: "cable", group: groupAll, fits: inNamespace, do: cable},

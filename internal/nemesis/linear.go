@@ -2,7 +2,7 @@ package main
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -43,18 +43,21 @@ func stepRegister(state, input, _ any) (legal bool, next any) {
 }
 
 // linearize checks the history of each key of a single node with porcupine (Athalye; the algorithm is Lowe's "Testing for
-// linearizability").
+// linearizability"), but for keys that are loaded on a miss: who loads returns what perhaps is never stored.
 func (r *report) linearize(h *history.History) []history.Violation {
-	byKey := map[string][]*history.Op{}
+	byKey, loaded := map[string][]*history.Op{}, map[string]bool{}
 	for i := range h.Ops {
 		op := &h.Ops[i]
 		byKey[op.Key] = append(byKey[op.Key], op)
+		loaded[op.Key] = loaded[op.Key] || op.Command == history.Load
 	}
+	maps.DeleteFunc(byKey, func(key string, _ []*history.Op) bool { return loaded[key] })
 	var found []history.Violation
 	for key, ops := range byKey {
-		switch result, depth := checkRegister(ops); result {
+		ops = relevant(ops)
+		switch result, order := checkRegister(ops); result {
 		case porcupine.Illegal:
-			found = append(found, illegal(key, ops, depth))
+			found = append(found, illegal(key, ops, order))
 		case porcupine.Unknown:
 			r.undecided++
 		}
@@ -63,59 +66,64 @@ func (r *report) linearize(h *history.History) []history.Violation {
 	return found
 }
 
-// checkRegister also returns how many operations the longest order that was found takes in.
-func checkRegister(ops []*history.Op) (porcupine.CheckResult, int) {
+// checkRegister also returns the longest order of ops that was found, as indexes of them.
+func checkRegister(ops []*history.Op) (result porcupine.CheckResult, order []int) {
+	list := make([]porcupine.Operation, len(ops))
+	for i, op := range ops {
+		end := int64(op.Return)
+		if op.Outcome == history.Ambiguous {
+			end = math.MaxInt64
+		}
+		list[i] = porcupine.Operation{ClientId: int(op.Client), Input: op, Call: int64(op.Call), Return: end}
+	}
+	result, info := porcupine.CheckOperationsVerbose(register, list, registerTimeout)
+	for _, partition := range info.PartialLinearizations() {
+		for _, o := range partition {
+			if len(o) > len(order) {
+				order = o
+			}
+		}
+	}
+	return result, order
+}
+
+// relevant leaves out what says nothing: failed reads, writes that did not happen, and writes that perhaps happened and
+// that nobody saw: at the very end they are in nobody's way.
+func relevant(ops []*history.Op) []*history.Op {
 	read := map[history.Value]bool{}
 	for _, op := range ops {
 		if op.Command == history.Get || op.Command == history.CompareAndSwap {
 			read[op.Value], read[op.Old] = true, true
 		}
 	}
-	var list []porcupine.Operation
-	for _, op := range ops {
-		if !matters(op, read) {
-			continue
+	return slices.DeleteFunc(ops, func(op *history.Op) bool {
+		switch op.Outcome {
+		case history.OK, history.Miss:
+			return false
+		case history.Ambiguous:
+			return op.Command == history.Get || op.Command == history.Delete || !read[op.Value]
 		}
-		end := int64(op.Return)
-		if op.Outcome == history.Ambiguous {
-			end = math.MaxInt64
-		}
-		list = append(list, porcupine.Operation{ClientId: int(op.Client), Input: op, Call: int64(op.Call), Return: end})
-	}
-	result, info := porcupine.CheckOperationsVerbose(register, list, registerTimeout)
-	return result, longest(info)
-}
-
-// matters leaves out what says nothing: failed reads, writes that did not happen, and writes that perhaps happened and
-// that nobody saw: at the very end they are in nobody's way.
-func matters(op *history.Op, read map[history.Value]bool) bool {
-	switch op.Outcome {
-	case history.OK, history.Miss:
 		return true
-	case history.Ambiguous:
-		return op.Command != history.Get && op.Command != history.Delete && read[op.Value]
-	}
-	return false
+	})
 }
 
-func longest(info porcupine.LinearizationInfo) (n int) {
-	for _, partition := range info.PartialLinearizations() {
-		for _, order := range partition {
-			n = max(n, len(order))
-		}
-	}
-	return n
-}
-
-// illegal shows the operations around the place where no order goes on.
-func illegal(key string, ops []*history.Op, depth int) history.Violation {
-	slices.SortFunc(ops, func(a, b *history.Op) int { return cmp.Compare(a.Return, b.Return) })
+// illegal shows the end of the longest order, and what should come next and cannot.
+func illegal(key string, ops []*history.Op, order []int) history.Violation {
 	v := history.Violation{
 		Invariant: registerName, Key: key,
-		What: fmt.Sprintf("no order explains the operations on %s after the first %d, about here:", key, depth),
+		What: "no order explains the operations on " + key + "; after the first of these, the last cannot be",
 	}
-	for _, op := range ops[max(0, min(depth, len(ops))-4):min(depth+4, len(ops))] {
-		v.Evidence = append(v.Evidence, op)
+	for _, i := range order[max(0, len(order)-5):] {
+		v.Evidence = append(v.Evidence, ops[i])
+	}
+	var next *history.Op
+	for i, op := range ops {
+		if !slices.Contains(order, i) && (next == nil || op.Return < next.Return) {
+			next = op
+		}
+	}
+	if next != nil {
+		v.Evidence = append(v.Evidence, next)
 	}
 	return v
 }

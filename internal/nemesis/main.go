@@ -11,24 +11,34 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/nohop/memcache/internal/mechanism"
 )
 
 // config is the command line.
 type config struct {
 	duration, round time.Duration
-	skew            time.Duration // D: how far apart processes learn of a view
+	skew            time.Duration // how far apart processes learn of a view
+	propagation     time.Duration // D, as the clients are told; undeclared: skew
 	repair          time.Duration // R: how long after a heal a node may hold what it missed
 	seed            uint64
 	nodes           int // 0: 3 to 5, as the seed says
 	processes       int
 	workers         int // of each process
+	connections     int // of each process to each node; 0: 1 or 2, by the seed
 	keys            int
 	rate            int // operations per second of each process
+	hurry           int // one of so many operations has little time
+	lifeGap         time.Duration
 	topology        string
 	faults          []string // names of kinds, or groups of them
 	expect          []string // invariants
+	without         []string // mechanisms
 	dir             string   // of the histories; "": a temporary one
 }
+
+// undeclared is the value of -propagation that stands for that of -skew.
+const undeclared = -1
 
 // The topologies.
 const (
@@ -68,26 +78,37 @@ func exit(err error) {
 
 func parseFlags(args []string) (config, error) {
 	var c config
-	var faults, expect string
+	var faults, expect, without string
 	f := flag.NewFlagSet("nemesis", flag.ContinueOnError)
 	f.DurationVar(&c.duration, "duration", time.Minute, "how long traffic and faults last, all rounds together")
 	f.DurationVar(&c.round, "round", 30*time.Second, "longest round")
-	f.DurationVar(&c.skew, "skew", 300*time.Millisecond, "how far apart processes learn of joins and leaves (D)")
+	f.DurationVar(&c.skew, "skew", 800*time.Millisecond, "how far apart processes learn of joins and leaves")
+	f.DurationVar(&c.propagation, "propagation", undeclared, "the bound D that clients are told; 0: they are told that nodes never change (default -skew; 0 for one node)")
 	f.DurationVar(&c.repair, "repair", 2*time.Second, "how long after a heal a node may hold what it missed (R)")
 	f.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()), "decides faults and operations")
 	f.IntVar(&c.nodes, "nodes", 0, "nodes; 0: 3 to 5, by the seed")
 	f.IntVar(&c.processes, "processes", 3, "client processes")
 	f.IntVar(&c.workers, "workers", 8, "goroutines of each process")
+	f.IntVar(&c.connections, "connections", 0, "connections of each process to each node; 0: 1 or 2, by the seed")
 	f.IntVar(&c.keys, "keys", 60, "keys")
 	f.IntVar(&c.rate, "rate", 1000, "operations per second of each process")
+	f.IntVar(&c.hurry, "hurry", 20, "one of so many operations has little time")
+	f.DurationVar(&c.lifeGap, "life-gap", 8*time.Second, "longest time between two faults by which a node leaves or begins anew")
 	f.StringVar(&c.topology, "topology", replicated, "replicated or sharded")
 	f.StringVar(&faults, "faults", "all", "kinds of faults, separated by commas: "+strings.Join(faultNames(), ", "))
-	f.StringVar(&expect, "expect", "", "invariants that must be violated, as I3,I7; then other old values are no failure")
+	f.StringVar(&expect, "expect", "", "invariants that must be violated, as I3,I7, which ends the run; then other old values are no failure")
+	f.StringVar(&without, "without", "", "mechanisms to do without, in a build with -tags "+mechanism.Tag+": "+strings.Join(mechanism.Names(), ", "))
 	f.StringVar(&c.dir, "dir", "", "where to keep the histories")
 	if err := f.Parse(args); err != nil {
 		return c, err
 	}
-	c.faults, c.expect = split(faults), split(expect)
+	c.faults, c.expect, c.without = split(faults), split(expect), split(without)
+	if c.propagation == undeclared {
+		c.propagation = c.skew
+		if c.nodes == 1 {
+			c.propagation = 0
+		}
+	}
 	return c, c.validate()
 }
 
@@ -96,14 +117,17 @@ func split(list string) []string {
 }
 
 func (c *config) validate() error {
-	if c.duration <= 0 || c.round <= 0 || c.skew < 0 || c.repair <= 0 {
-		return errors.New("-duration, -round and -repair must be above zero, -skew not below")
+	if c.duration <= 0 || c.round <= 0 || c.lifeGap <= 0 || c.skew < 0 || c.propagation < 0 || c.repair <= 0 {
+		return errors.New("-duration, -round, -life-gap and -repair must be above zero, -skew and -propagation not below")
 	}
-	if c.nodes < 0 || c.nodes > 20 || c.processes < 1 || c.workers < 1 || c.keys < 1 || c.rate < 1 {
-		return errors.New("-processes, -workers, -keys and -rate must be above zero, -nodes at most 20")
+	if c.connections < 0 || c.nodes < 0 || c.nodes > 20 || c.processes < 1 || c.workers < 1 || c.keys < 1 || c.rate < 1 || c.hurry < 1 {
+		return errors.New("-processes, -workers, -keys, -rate and -hurry must be above zero, -nodes at most 20")
 	}
 	if c.topology != replicated && c.topology != sharded {
 		return fmt.Errorf("there is no topology %q", c.topology)
+	}
+	if err := mechanism.SwitchOff(c.without...); err != nil {
+		return err
 	}
 	_, err := chooseFaults(c.faults)
 	return err

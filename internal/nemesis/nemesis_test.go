@@ -41,14 +41,19 @@ func nemesis(t *testing.T, args ...string) (*report, config) {
 	return r, cfg
 }
 
-// The promises that hold under every fault. Those of coherence may be broken, and are: see doc.go.
-func TestIntegrityAndHonestyUnderAllFaults(t *testing.T) {
+// A small part of what is to be run for a minute after each change, and for hours now and then.
+func TestAllPromisesUnderAllFaults(t *testing.T) {
 	t.Parallel()
-	r, _ := nemesis(t, "-duration", "10s", "-round", "5s")
-	require.NotContains(t, r.violations, "I1")
-	require.NotContains(t, r.violations, "I8")
-	require.Equal(t, 2, r.rounds)
-	require.Greater(t, len(r.faults), 5)
+	for _, topology := range []string{replicated, sharded} {
+		t.Run(topology, func(t *testing.T) {
+			t.Parallel()
+			r, cfg := nemesis(t, "-duration", "10s", "-round", "5s", "-life-gap", "4s", "-topology", topology)
+			require.NoError(t, r.verdict(cfg.expect))
+			require.Equal(t, 2, r.rounds)
+			require.Greater(t, len(r.faults), 5)
+			require.Positive(t, r.seen.afterMissed)
+		})
+	}
 }
 
 func TestIntegrityUnderHostileReplies(t *testing.T) {
@@ -60,14 +65,14 @@ func TestIntegrityUnderHostileReplies(t *testing.T) {
 // A single node is a register that may forget, whatever happens to it.
 func TestOneNodeIsARegister(t *testing.T) {
 	t.Parallel()
-	r, cfg := nemesis(t, "-duration", "3s", "-nodes", "1", "-faults", "pause,restart,flush,evict,net-stall,net-rst,net-delay")
+	r, cfg := nemesis(t, "-duration", "3s", "-nodes", "1", "-life-gap", "2s", "-faults", "pause,restart,flush,evict,net-stall,net-rst,net-delay")
 	require.NoError(t, r.verdict(cfg.expect))
 	require.Zero(t, r.undecided)
 }
 
 func TestNothingIsLostWithoutFaults(t *testing.T) {
 	t.Parallel()
-	r, cfg := nemesis(t, "-duration", "2s", "-topology", "sharded", "-faults", "none")
+	r, cfg := nemesis(t, "-duration", "2s", "-topology", "sharded", "-propagation", "0", "-faults", "none")
 	require.NoError(t, r.verdict(cfg.expect))
 	require.Empty(t, r.faults)
 }
@@ -85,7 +90,7 @@ func TestMeddlingIsReported(t *testing.T) {
 func TestHistoriesAreKept(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "kept")
-	nemesis(t, "-duration", "1s", "-processes", "2", "-faults", "leave", "-dir", dir)
+	nemesis(t, "-duration", "2s", "-processes", "2", "-faults", "leave", "-life-gap", "1s", "-dir", dir)
 	files, err := filepath.Glob(filepath.Join(dir, "*.history"))
 	require.NoError(t, err)
 	require.Len(t, files, 3)

@@ -106,22 +106,29 @@ func closeNodes(nodes []*node) {
 	}
 }
 
-// heal undoes whatever fault is on.
+// heal undoes whatever fault is on. Connections that will never be answered are reset, for only then can the node be
+// reached: a client waits for a reply as long as TCP says that its bytes arrive.
 func (n *node) heal() error {
 	if n.host != nil {
 		return nil // the faults of a namespace are undone where they are made
 	}
 	n.real.Resume()
-	return n.proxy.Heal()
+	if err := n.proxy.Heal(); err != nil {
+		return err
+	}
+	n.proxy.Bury()
+	return nil
 }
 
-// again calls do a second time if it failed: a restart breaks the connection that was open to the node, and what is asked
-// past the proxy may be done twice.
-func again(do func() error) error {
-	if do() == nil {
-		return nil
+// again calls do until it does not fail, some times at most: a restart breaks the connection that was open to the node, a
+// network that was cut needs a while, and what is asked past the proxy may be done twice.
+func again(do func() error) (err error) {
+	for range 5 {
+		if err = do(); err == nil {
+			break
+		}
 	}
-	return do()
+	return err
 }
 
 func (n *node) flush() error {

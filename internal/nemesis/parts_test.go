@@ -1,49 +1,13 @@
 package main
 
 import (
-	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
-	"github.com/nohop/memcache"
 	"github.com/nohop/memcache/internal/history"
-	"github.com/nohop/memcache/pool"
 	"github.com/stretchr/testify/require"
 )
-
-func TestOutcomes(t *testing.T) {
-	at := func(node string, o pool.Outcome) error {
-		return &memcache.OpError{Node: node, Outcome: o, Err: memcache.ErrTimeout}
-	}
-	write := func(acked int, failed ...error) error { return &memcache.WriteError{Acked: acked, Failed: failed} }
-	for _, row := range []struct {
-		err   error
-		want  history.Outcome
-		nodes []history.NodeOutcome
-	}{
-		{nil, history.OK, nil},
-		{memcache.ErrCacheMiss, history.Miss, nil},
-		{memcache.ErrNotStored, history.Refused, nil},
-		{memcache.ErrCASConflict, history.Refused, nil},
-		{at("x", pool.NotSent), history.NotSent, []history.NodeOutcome{{Node: "x", Outcome: history.NotSent}}},
-		{at("x", pool.Refused), history.Refused, []history.NodeOutcome{{Node: "x", Outcome: history.Refused}}},
-		{at("", pool.NotSent), history.NotSent, nil},
-		{write(2, at("x", pool.NotSent)), history.Partial, []history.NodeOutcome{{Node: "x", Outcome: history.NotSent}}},
-		{write(0, at("x", pool.NotSent), at("y", pool.NotSent)), history.NotSent, []history.NodeOutcome{
-			{Node: "x", Outcome: history.NotSent}, {Node: "y", Outcome: history.NotSent},
-		}},
-		{write(0, at("x", pool.NotSent), at("y", pool.Ambiguous)), history.Ambiguous, []history.NodeOutcome{
-			{Node: "x", Outcome: history.NotSent}, {Node: "y", Outcome: history.Ambiguous},
-		}},
-		{errors.New("unheard of"), history.Ambiguous, nil},
-	} {
-		got, nodes := outcomeOf(row.err)
-		require.Equal(t, row.want, got, "%v", row.err)
-		require.Equal(t, row.nodes, nodes, "%v", row.err)
-	}
-}
 
 // at is an operation on one key that runs from call to ret.
 func at(call, ret history.Time, command history.Command, v history.Value, o history.Outcome) history.Op {
@@ -90,19 +54,14 @@ func TestRegister(t *testing.T) {
 			require.NotEmpty(t, v.Evidence, name)
 		}
 	}
-	require.Equal(t, porcupine.Ok, mustCheck(nil))
-}
-
-func mustCheck(ops []*history.Op) porcupine.CheckResult {
-	result, _ := checkRegister(ops)
-	return result
 }
 
 func TestScheduleDependsOnItsSeed(t *testing.T) {
 	kinds, err := chooseFaults([]string{"all"})
 	require.NoError(t, err)
+	cfg := config{lifeGap: time.Second}
 	names := func(seed uint64) (list []string) {
-		for _, s := range schedule(rand.New(rand.NewPCG(seed, 0)), kinds, 4, time.Minute) {
+		for _, s := range cfg.schedule(rand.New(rand.NewPCG(seed, 0)), kinds, 4, time.Minute) {
 			require.Less(t, s.at, time.Minute)
 			require.Less(t, s.node, 4)
 			list = append(list, s.kind.name)
@@ -115,7 +74,7 @@ func TestScheduleDependsOnItsSeed(t *testing.T) {
 		require.Contains(t, names(1), k.name)
 		require.Equal(t, groupAll, k.group)
 	}
-	require.Empty(t, schedule(rand.New(rand.NewPCG(1, 0)), nil, 4, time.Minute))
+	require.Empty(t, cfg.schedule(rand.New(rand.NewPCG(1, 0)), nil, 4, time.Minute))
 }
 
 func TestChoosingFaults(t *testing.T) {
@@ -183,12 +142,12 @@ func TestTheShortestEvidence(t *testing.T) {
 	short := history.Violation{Invariant: "I3", What: "short"}
 	short.Evidence = append(short.Evidence, op(10), op(20))
 	r := &report{violations: map[string]*finding{}}
-	r.find(&long)
+	r.find(&long, nil)
 	require.Contains(t, r.violations["I3"].text, "long")
-	r.find(&short)
+	r.find(&short, nil)
 	require.Contains(t, r.violations["I3"].text, "short")
 	short.What, short.Evidence = "more lines", append(short.Evidence, op(20))
-	r.find(&short)
+	r.find(&short, nil)
 	require.NotContains(t, r.violations["I3"].text, "more lines")
 	require.Equal(t, 3, r.violations["I3"].count)
 }

@@ -6,29 +6,28 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"github.com/nohop/memcache"
 	"github.com/nohop/memcache/internal/history"
 	"golang.org/x/sync/errgroup"
 )
 
 // round is one set of nodes and processes, from start to verdict.
 type round struct {
-	cfg       config
-	number    int
-	rnd       *rand.Rand
-	dir       string
-	lab       *lab // nil: no namespaces
-	log       *history.Writer
-	files     []string
-	nodes     []*node
-	processes []*process
-	faulty    context.Context // ends with the time of faults
-	report    *report
+	cfg         config
+	number      int
+	rnd         *rand.Rand
+	dir         string
+	lab         *lab // nil: no namespaces
+	log         *history.Writer
+	files       []string
+	nodes       []*node
+	processes   []*process
+	connections int             // of each process to each node
+	faulty      context.Context // ends with the time of faults
+	report      *report
 
 	views   sync.Mutex // held during a change of views
 	members []string   // addresses in the newest view; guarded by views
@@ -59,6 +58,9 @@ func (r *round) open() (err error) {
 	if count == 0 {
 		count = 3 + r.rnd.IntN(3)
 	}
+	if r.connections = 1 + r.rnd.IntN(2); r.cfg.connections > 0 {
+		r.connections = r.cfg.connections
+	}
 	if labMissing() == "" && count > 1 {
 		r.lab = &lab{}
 	}
@@ -86,7 +88,8 @@ func (r *round) startProcess(i int) error {
 	}
 	p, err := startProcess(clientConfig{
 		Client: history.Client(id), Seed: r.rnd.Uint64(), File: file, Port: port, Nodes: r.members,
-		Replicated: r.cfg.topology == replicated, Workers: r.cfg.workers, Keys: r.cfg.keys, Rate: r.cfg.rate,
+		Replicated: r.cfg.topology == replicated, Propagation: r.cfg.propagation, Connections: r.connections,
+		Workers: r.cfg.workers, Keys: r.cfg.keys, Rate: r.cfg.rate, Hurry: r.cfg.hurry, Without: r.cfg.without,
 	})
 	if err != nil {
 		return err
@@ -102,12 +105,13 @@ func (r *round) breakThings(ctx context.Context, length time.Duration) error {
 	if err != nil {
 		return err
 	}
+	wait(ctx, r.cfg.warmUp())
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	r.faulty = ctx
 	var faults errgroup.Group
 	began := time.Now()
-	for _, s := range schedule(r.rnd, kinds, len(r.nodes), length) {
+	for _, s := range r.cfg.schedule(r.rnd, kinds, len(r.nodes), length) {
 		wait(ctx, time.Until(began.Add(s.at)))
 		n := r.nodes[s.node]
 		if ctx.Err() != nil || !s.kind.fits(r, n) {
@@ -129,7 +133,9 @@ func (r *round) strike(n *node, s step) error {
 	}
 	r.report.struck(s.kind.name)
 	rnd := rand.New(rand.NewPCG(s.seed, 0))
+	start := history.Now()
 	err := s.kind.do(r, n, rnd, func() { wait(r.faulty, s.hold) })
+	r.log.Event(&history.Event{Kind: history.Note, Node: n.name, Start: start, End: history.Now(), Text: s.kind.name})
 	if err != nil {
 		err = fmt.Errorf("%s at %s: %w", s.kind.name, n.name, err)
 	}
@@ -180,67 +186,6 @@ func (r *round) flushed(n *node, start history.Time) {
 	r.log.Event(&e)
 }
 
-// settle stops the traffic, gives the clients the time for repairs, and looks at what is left.
-func (r *round) settle(ctx context.Context) error {
-	if err := r.tellAll(doQuiet); err != nil {
-		return err
-	}
-	for _, n := range r.nodes {
-		if err := r.healed(n); err != nil {
-			return err
-		}
-	}
-	wait(ctx, r.cfg.repair+repairMargin) // the promise itself: nothing tells when a repair is done
-	if err := r.tellAll(doRead); err != nil {
-		return err
-	}
-	return r.dump()
-}
-
-// repairMargin is for what is done before and after a repair.
-const repairMargin = 100 * time.Millisecond
-
-func (r *round) tellAll(do string) error {
-	var told errgroup.Group
-	for _, p := range r.processes {
-		told.Go(func() error { return p.tell(order{Do: do}) })
-	}
-	return told.Wait()
-}
-
-// dump records what every node holds. In a sharded set a node that owns a key no more may hold an old value: that is not
-// read, so it is not asked.
-func (r *round) dump() error {
-	for _, n := range r.nodes {
-		evicted, err := n.evictions()
-		if err != nil {
-			return err
-		}
-		r.report.evictions += evicted
-		if r.cfg.topology != replicated {
-			continue
-		}
-		for i := range r.cfg.keys {
-			if err := r.dumpKey(n, keyName(i)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (r *round) dumpKey(n *node, key string) error {
-	d := history.Dump{Node: n.name, Key: key, At: history.Now()}
-	it, err := n.cache.Get(directContext, key)
-	if err != nil && !errors.Is(err, memcache.ErrCacheMiss) {
-		return err
-	}
-	if err == nil {
-		d.Value = history.Unseal(it.Value)
-	}
-	return r.log.Dump(&d)
-}
-
 // close ends processes and nodes, whatever state they are in.
 func (r *round) close() error {
 	var errs []error
@@ -254,42 +199,4 @@ func (r *round) close() error {
 		errs = append(errs, r.lab.close())
 	}
 	return errors.Join(append(errs, r.log.Close())...)
-}
-
-// judge checks what was recorded.
-func (r *round) judge() error {
-	h, err := history.Read(r.files...)
-	if err != nil {
-		return err
-	}
-	violations, err := history.Check(h, history.Bounds{
-		ViewAge: r.cfg.skew, Repair: r.cfg.repair, Converge: convergeTime, Lossless: r.isLossless(),
-	})
-	if err != nil {
-		return err
-	}
-	if len(r.nodes) == 1 {
-		violations = append(violations, r.report.linearize(h)...)
-	}
-	r.report.add(h, violations, r.cfg.hostile())
-	return r.discard()
-}
-
-// discard removes the files that nobody asked to keep: a run of hours writes many.
-func (r *round) discard() error {
-	if r.cfg.dir != "" {
-		return nil
-	}
-	var errs []error
-	for _, file := range r.files {
-		errs = append(errs, os.Remove(file))
-	}
-	return errors.Join(errs...)
-}
-
-// convergeTime is V of I5.
-const convergeTime = 50 * time.Millisecond
-
-func (r *round) isLossless() bool {
-	return len(r.cfg.faults) == 1 && r.cfg.faults[0] == "none" && r.report.evictions == 0
 }

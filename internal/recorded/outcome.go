@@ -1,4 +1,4 @@
-package main
+package recorded
 
 import (
 	"errors"
@@ -9,8 +9,8 @@ import (
 	"github.com/nohop/memcache/pool"
 )
 
-// outcomeOf says in the history's words what the client said, and which replicas did not acknowledge.
-func outcomeOf(err error) (history.Outcome, []history.NodeOutcome) {
+// Outcome says in the history's words what the client said, and which replicas did not acknowledge.
+func Outcome(err error) (history.Outcome, []history.NodeOutcome) {
 	var write *memcache.WriteError
 	var single *memcache.OpError
 	switch {
