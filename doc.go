@@ -12,7 +12,8 @@
 // Where keys live is one option:
 //
 //   - Sharded (the default, WithSharded): each key has a home node, found by rendezvous hashing, and with
-//     WithSharded(r) r-1 more. Reads ask the home and fail over to the others.
+//     WithSharded(r) r-1 more. Reads ask the home and fail over to the others; what the home misses is asked of the
+//     next one too.
 //   - Replicated (WithReplicated): every node holds every key, as with one memcached on each Kubernetes node. Reads ask
 //     the local node and fail over along the key's own order; writes reach all nodes at once.
 //   - Zoned (WithZone, WithZoned): every zone holds every key once. Reads ask the own zone first; writes reach all zones.

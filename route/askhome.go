@@ -28,7 +28,7 @@ func (a *askHome) Do(ctx context.Context, ops []*Op) {
 	missed := filter(ops, func(op *Op) bool {
 		return isMiss(op) && isRead(op.Request.Command) && resolve(a.home(op), op) != Route(op.Node)
 	})
-	askHomeAgain(ctx, missed, a.home)
+	askAgain(ctx, missed, a.home)
 }
 
 func (a *askHome) home(op *Op) Route {
@@ -36,12 +36,12 @@ func (a *askHome) home(op *Op) Route {
 	return r.All[r.home(op)]
 }
 
-// askHomeAgain asks home for ops that were missed elsewhere. If it cannot answer, the miss stands.
-func askHomeAgain(ctx context.Context, missed []*Op, home func(*Op) Route) {
+// askAgain asks another route for ops that were missed. If it cannot answer, the miss stands.
+func askAgain(ctx context.Context, missed []*Op, other func(*Op) Route) {
 	if len(missed) == 0 {
 		return
 	}
-	doEach(ctx, missed, home)
+	doEach(ctx, missed, other)
 	for _, op := range missed {
 		if op.Err != nil && ctx.Err() == nil && isNodeFault(op.Err) {
 			op.Err = nil

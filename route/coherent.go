@@ -52,7 +52,7 @@ func Coherent(p Placement, b *Background) (Route, error) {
 	if p == nil || b == nil {
 		return nil, ErrNoPart
 	}
-	c := &coherent{placement: p, plain: &failover{placement: p}, late: newLateClears(b)}
+	c := &coherent{placement: p, plain: &failover{placement: p, homeDecides: true}, late: newLateClears(b)}
 	c.fill = &leasedFill{target: c.nearest, source: c.first}
 	return c, nil
 }
@@ -133,7 +133,7 @@ func (c *coherent) readPlain(ctx context.Context, ops []*Op) {
 	for _, op := range stubs {
 		settleMiss(op)
 	}
-	askHomeAgain(ctx, stubs, c.plain.home)
+	askAgain(ctx, stubs, c.plain.home)
 }
 
 func isForeignStub(op *Op) bool {

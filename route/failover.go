@@ -9,13 +9,15 @@ import (
 
 // failover reads the replicas of a key one after the other.
 type failover struct {
-	placement Placement
-	set       *pool.NodeSet // says which nodes are slow; nil: none is
+	placement   Placement
+	set         *pool.NodeSet // says which nodes are slow; nil: none is
+	homeDecides bool          // what the home misses, no other replica has
 }
 
 // Failover asks the replicas of an op's key in their reading order and returns the first reply. A miss is a reply, but
-// where the first to be read is not the home, its miss is asked again at the home, if that can answer: a
-// read-modify-write clears the replicas, and an eviction need not happen everywhere. If all fail, the error is that of
+// the first one is asked again elsewhere, if somebody else can answer: at the home, since a read-modify-write clears the
+// other replicas; or, if it was the home that missed, at the next replica, since the home may have come back empty or
+// have evicted what others have not. If all fail, the error is that of
 // the last one; but if all are joining, nothing can be there, and a read is a miss. An op that no node could serve, or whose context has ended, does not move on, and what only the home can
 // decide, a read for update included, is asked there alone.
 func Failover(p Placement) Route { return SlowLast(p, nil) }
@@ -29,7 +31,9 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 	order, try := f.order(), 0
 	next := func(op *Op) Route { return order.nth(op, try) }
 	doEach(ctx, ops, next)
-	askHomeAgain(ctx, filter(ops, order.missedElsewhere), f.home)
+	askAgain(ctx, filter(ops, func(op *Op) bool { return isMiss(op) && f.second(order, op) != 0 }), func(op *Op) Route {
+		return order.nth(op, f.second(order, op))
+	})
 	for try = 1; ; try++ {
 		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
 			break
@@ -70,8 +74,19 @@ func (f *failover) missIfAllJoin(ops []*Op) {
 // order is how the replicas are read now.
 func (f *failover) order() reading { return reading{f.placement, f.set.Slow()} }
 
-// missedElsewhere reports whether another replica than the home has answered op with a miss.
-func (o reading) missedElsewhere(op *Op) bool { return isMiss(op) && !o.beginsAtHome(op) }
+// second returns which replica op is asked of when the first one has missed; 0, the first, if there is no other.
+func (f *failover) second(o reading, op *Op) int {
+	r := f.placement.Replicas(op)
+	home := r.home(op)
+	beginsAtHome := r.slowLast(op, o.slow, 0) == home
+	for i := 1; i < len(r.All); i++ {
+		at := r.slowLast(op, o.slow, i)
+		if at == home || beginsAtHome && !f.homeDecides && !isJoining(r.All[at], op) {
+			return i
+		}
+	}
+	return 0
+}
 
 func (f *failover) home(op *Op) Route {
 	r := f.placement.Replicas(op)

@@ -24,7 +24,9 @@ func TestFailoverOfOneOp(t *testing.T) {
 		err     error
 	}{
 		"home answers":                          {0, []func(*Op){hit("A"), hit("B")}, "a", "A", protocol.OK, nil},
-		"home misses":                           {0, []func(*Op){miss, hit("B")}, "a", "", protocol.Miss, nil},
+		"home misses, next has it":              {0, []func(*Op){miss, hit("B"), hit("C")}, "ab", "B", protocol.OK, nil},
+		"home misses, next misses":              {0, []func(*Op){miss, miss, hit("C")}, "ab", "", protocol.Miss, nil},
+		"home misses, next fails: a miss":       {0, []func(*Op){miss, timeout, hit("C")}, "ab", "", protocol.Miss, nil},
 		"home down":                             {0, []func(*Op){down, hit("B"), hit("C")}, "ab", "B", protocol.OK, nil},
 		"home hangs, next down":                 {0, []func(*Op){timeout, down, hit("C")}, "abc", "C", protocol.OK, nil},
 		"all fail: the last error":              {0, []func(*Op){timeout, down, refused}, "abc", "", 0, &protocol.ServerError{}},

@@ -5,7 +5,7 @@ import "github.com/nohop/memcache/pool"
 // SlowLast is Failover, but of the replicas of a key those that are slow compared with the other nodes of set come last
 // (pool.NodeSet). What only the home can decide is asked there all the same, and so is a miss at another replica than the
 // home. Writes take no notice. With a nil set it is Failover.
-func SlowLast(p Placement, set *pool.NodeSet) Route { return &failover{p, set} }
+func SlowLast(p Placement, set *pool.NodeSet) Route { return &failover{placement: p, set: set} }
 
 // reading is the order in which replicas are read. Which are slow is looked at once for all tries: were the order to change
 // in between, one replica might be asked twice and another one never.

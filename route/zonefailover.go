@@ -68,7 +68,7 @@ func (z *zoneFailover) zone(op *Op, try int) Route { return z.placement.Replicas
 func (z *zoneFailover) leave(ctx context.Context, ops []*Op) {
 	failed := filter(ops, func(op *Op) bool { return z.goesOn(ctx, op) })
 	missed := filter(ops, isMiss)
-	askHomeAgain(ctx, filter(missed, z.asksHome), z.home)
+	askAgain(ctx, filter(missed, z.asksHome), z.home)
 	switch {
 	case len(failed) == 0:
 	case z.far != nil:

@@ -67,12 +67,13 @@ func (s *service) ready(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w
 
 // Report is what work has come to.
 type Report struct {
-	Local  string        `json:"local"`
-	Nodes  int           `json:"nodes"`
-	Found  int           `json:"found"`
-	Missed int           `json:"missed"`
-	Failed int           `json:"failed"`
-	Took   time.Duration `json:"took"`
+	Local     string        `json:"local"`
+	Nodes     int           `json:"nodes"`
+	Found     int           `json:"found"`
+	FromLocal int           `json:"fromLocal"` // of Found, what the local node has served
+	Missed    int           `json:"missed"`
+	Failed    int           `json:"failed"`
+	Took      time.Duration `json:"took"`
 }
 
 // work stores as many keys as set says and reads as many as get says.
@@ -81,6 +82,7 @@ func (s *service) work(w http.ResponseWriter, r *http.Request) {
 	reads, _ := strconv.Atoi(r.FormValue("get"))
 	t := s.client.Topology()
 	report := Report{Local: t.Local, Nodes: len(t.Nodes)}
+	before := s.hits(t.Local)
 	began := time.Now()
 	for i := range stores {
 		if err := s.client.Set(r.Context(), &memcache.Item{Key: key(i), Value: []byte("value"), TTL: time.Hour}); err != nil {
@@ -98,7 +100,18 @@ func (s *service) work(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	report.Took = time.Since(began)
+	report.FromLocal = s.hits(t.Local) - before
 	_ = json.NewEncoder(w).Encode(report) // the reader may be gone
+}
+
+// hits is how many reads the node has served to this application.
+func (s *service) hits(name string) int {
+	for _, n := range s.client.Stats().Nodes {
+		if n.Name == name {
+			return int(n.Hits)
+		}
+	}
+	return 0
 }
 
 func key(i int) string { return fmt.Sprintf("key:%d", i%1000) }

@@ -27,5 +27,5 @@ func TestWork(t *testing.T) {
 	var report Report
 	require.NoError(t, json.NewDecoder(response.Body).Decode(&report))
 	report.Took = 0
-	require.Equal(t, Report{Local: node.Addr(), Nodes: 1, Found: 10, Missed: 10}, report)
+	require.Equal(t, Report{Local: node.Addr(), Nodes: 1, Found: 10, FromLocal: 10, Missed: 10}, report)
 }
