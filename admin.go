@@ -1,6 +1,7 @@
 package memcache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -13,8 +14,21 @@ import (
 )
 
 // FlushAll makes every node forget every item. If nodes fail, the error joins theirs, but for those that are leaving: they
-// may be gone.
+// may be gone. Where reads fill one node from another (WithCoherentReplicas, and homes that move), every node is flushed twice:
+// one that was flushed may have been filled from one that was not yet. Who flushes the nodes by other means does the same.
 func (c *Client) FlushAll(ctx context.Context) error {
+	err := c.flushAll(ctx)
+	if c.cfg.fills() {
+		err = cmp.Or(err, c.flushAll(ctx))
+	}
+	c.loads.forgetAll()
+	if c.remedies != nil {
+		c.remedies.copies.Forget()
+	}
+	return err
+}
+
+func (c *Client) flushAll(ctx context.Context) error {
 	flush := protocol.Request{Command: protocol.FlushAll}
 	var leaving []*pool.Node
 	for _, m := range c.view.Load().leaving {
@@ -22,12 +36,11 @@ func (c *Client) FlushAll(ctx context.Context) error {
 	}
 	route.Broadcast(ctx, leaving, flush)
 	_, err := c.askAll(ctx, flush)
-	c.loads.forgetAll()
-	if c.remedies != nil {
-		c.remedies.copies.Forget()
-	}
 	return err
 }
+
+// fills reports whether a read may store at one node what another one has.
+func (c *config) fills() bool { return c.coherent || c.moves() }
 
 // Ping asks every node for an answer. If nodes fail, the error joins theirs.
 func (c *Client) Ping(ctx context.Context) error {

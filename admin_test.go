@@ -1,6 +1,7 @@
 package memcache_test
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/nohop/memcache"
@@ -102,4 +103,33 @@ func TestStats(t *testing.T) {
 			require.Equal(t, 1, n.Conns)
 		}
 	})
+}
+
+// A reader may fill a node that was flushed from one that was not yet, so where reads fill, all are flushed twice.
+func TestFlushAllWhereReadsFill(t *testing.T) {
+	withEachKind(t, 2, func(t *testing.T, servers cluster) {
+		for flushes, opts := range map[string][]memcache.Option{
+			"1": {memcache.WithReplicated()},
+			"2": {memcache.WithReplicated(), memcache.WithCoherentReplicas()},
+		} {
+			c := newClient(t, append(opts, memcache.WithServers(servers.addrs()...))...)
+			before := flushesOf(t, c)
+			require.NoError(t, c.FlushAll(t.Context()))
+			for name, n := range flushesOf(t, c) {
+				require.Equal(t, flushes, strconv.Itoa(n-before[name]), name)
+			}
+		}
+	})
+}
+
+func flushesOf(t *testing.T, c *memcache.Client) map[string]int {
+	t.Helper()
+	stats, err := c.ServerStats(t.Context(), "")
+	require.NoError(t, err)
+	counts := map[string]int{}
+	for name, s := range stats {
+		counts[name], err = strconv.Atoi(s["cmd_flush"])
+		require.NoError(t, err)
+	}
+	return counts
 }

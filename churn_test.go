@@ -56,7 +56,7 @@ func TestViewChangesLoseNoRequest(t *testing.T) {
 			descriptors := openDescriptors(t)
 			asked := 1 // the connections of this test to ask for counters
 			connections := total(t, anchor)
-			c := newClient(t, append(opts, memcache.WithDiscovery(src), memcache.WithTimeout(time.Second))...)
+			c := newClient(t, append(opts, memcache.WithDiscovery(src), memcache.WithTimeout(500*time.Millisecond))...)
 			require.NoError(t, c.Set(t.Context(), item("k", "v")))
 			var requests, slow atomic.Int64
 			most := 0

@@ -34,7 +34,8 @@ type Client struct {
 	stop       context.CancelFunc
 	wg         sync.WaitGroup // of the goroutines that follow and measure the nodes, and of the nodes that have left
 	background *route.Background
-	verifier   *route.Verifier // nil where no key has several replicas, or no node ever changes
+	late       *route.LateClears // of WithCoherentReplicas
+	verifier   *route.Verifier   // nil where no key has several replicas, or no node ever changes
 	gate       gate
 	lastView   atomic.Pointer[view] // before Shutdown; nil until then
 	configFile *configFile          // nil without WithMcrouterConfig
@@ -58,6 +59,7 @@ func New(opts ...Option) (*Client, error) {
 		cfg: cfg, respelled: !cfg.keys.plain(), stop: stop, background: route.NewBackground(route.DefaultBackground),
 		cuts: make(map[*pool.Node]func()),
 	}
+	c.late = route.NewLateClears(c.background)
 	c.gate.left = make(chan struct{}, 1)
 	c.view.Store(emptyView(ErrNoServers))
 	if cfg.changes() && !cfg.onlyHomes() && !cfg.isFree() && !cfg.coherent {

@@ -34,7 +34,7 @@ func (c *Client) coherentView(members, leaving []member, local locality) (*view,
 		return nil, err
 	}
 	placement = c.cfg.overridden(placement, c.pins(), members, local)
-	coherent, err := route.Coherent(placement, c.background)
+	coherent, err := route.Coherent(placement, c.late)
 	if err != nil {
 		return nil, err
 	}

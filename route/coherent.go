@@ -12,7 +12,7 @@ type coherent struct {
 	placement Placement
 	fill      *leasedFill
 	plain     *failover // reads that fill nothing
-	late      *lateClears
+	late      *LateClears
 }
 
 // Coherent keeps each key's value at its home, and copies of it at the other replicas, which readers make and every write
@@ -36,7 +36,7 @@ type coherent struct {
 //     acknowledgement. Nothing is stored (Op.Cleared), and until the home answers again, the key is a miss to this process;
 //     others that can reach the home may still read there what is older. Any other write fails with the home's error, and no
 //     replica takes its place.
-//   - The home does a write late, or its journal deletes the key late: the others are cleared once more after that, in b
+//   - The home does a write late, or its journal deletes the key late: the others are cleared once more after that, by late
 //     (coherentlate.go).
 //   - The process dies between the home and the clears: copies of what was there before stay until their TTL ends. Nobody was
 //     told that the write is done.
@@ -47,12 +47,13 @@ type coherent struct {
 // older than the write; were there fills, they could copy what the other home's writer is about to clear here. Both were
 // found, and their absence checked, by trying all schedules of a few writers and readers whose views are one step apart.
 //
-// Without p or b the error is ErrNoPart.
-func Coherent(p Placement, b *Background) (Route, error) {
-	if p == nil || b == nil {
+// Without p or late the error is ErrNoPart.
+func Coherent(p Placement, late *LateClears) (Route, error) {
+	if p == nil || late == nil {
 		return nil, ErrNoPart
 	}
-	c := &coherent{placement: p, plain: &failover{placement: p, homeDecides: true}, late: newLateClears(b)}
+	late.follow(p)
+	c := &coherent{placement: p, plain: &failover{placement: p, homeDecides: true}, late: late}
 	c.fill = &leasedFill{target: c.nearest, source: c.first}
 	return c, nil
 }
@@ -78,7 +79,7 @@ func (c *coherent) Do(ctx context.Context, ops []*Op) {
 	}
 }
 
-func (c *coherent) isLate(op *Op) bool { return c.late.has(op, c.placement.Replicas(op).All) }
+func (c *coherent) isLate(op *Op) bool { return c.late.has(op) }
 
 // readLate reads keys of which a write of this process waits for the home.
 func (c *coherent) readLate(ctx context.Context, ops []*Op) {

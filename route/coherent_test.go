@@ -15,7 +15,7 @@ import (
 func coherentAt(t *testing.T, read int, routes ...Route) Route {
 	t.Helper()
 	b := NewBackground(10)
-	r, err := Coherent(readingAt(read, routes), b)
+	r, err := Coherent(readingAt(read, routes), NewLateClears(b))
 	require.NoError(t, err)
 	return r
 }
@@ -53,7 +53,7 @@ func forgetAll(routes []Route) {
 }
 
 func TestCoherentNeedsParts(t *testing.T) {
-	_, err := Coherent(nil, NewBackground(1))
+	_, err := Coherent(nil, NewLateClears(NewBackground(1)))
 	require.ErrorIs(t, err, ErrNoPart)
 	_, err = Coherent(Fixed(Null()), nil)
 	require.ErrorIs(t, err, ErrNoPart)
@@ -407,7 +407,7 @@ func TestCoherentBatch(t *testing.T) {
 		require.NoError(t, err)
 		b := NewBackground(10)
 		defer b.Close()
-		tree, err := Coherent(slots, b)
+		tree, err := Coherent(slots, NewLateClears(b))
 		require.NoError(t, err)
 		var sets []*Op
 		for _, key := range keys(600) {

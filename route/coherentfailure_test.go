@@ -183,12 +183,35 @@ func TestCoherentHomeReturns(t *testing.T) {
 	})
 }
 
+// Who waits for a home goes on waiting when the nodes change, and those that have come are cleared too.
+func TestCoherentLateClearsOutliveTheTree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		servers, nodes, routes := bubbleNodes(t, 3, nil)
+		late := NewLateClears(NewBackground(1))
+		before, err := Coherent(readingAt(1, routes[:2]), late)
+		require.NoError(t, err)
+		servers[0].Inject(memcachetest.Refuse())
+		require.True(t, done(t, Available(before), store(protocol.Set, "k", "new")).Cleared)
+
+		done(t, nodes[1], store(protocol.Set, "k", "old")) // filled by a process that reaches the home
+		done(t, nodes[2], store(protocol.Set, "k", "old"))
+		after, err := Coherent(readingAt(1, routes), late)
+		require.NoError(t, err)
+		require.True(t, isMiss(done(t, after, get("k"))))
+		servers[0].Heal()
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"", "", ""}, valuesAt(routes, "k"))
+		done(t, nodes[1], store(protocol.Set, "k", "v"))
+		require.Equal(t, "v", value(t, after, "k"), "nothing is waited for any more")
+	})
+}
+
 // What waits for a home that never comes ends with the nodes.
 func TestCoherentLateClearsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		servers, nodes, routes := bubbleNodes(t, 2, nil)
 		b := NewBackground(1)
-		tree, err := Coherent(readingAt(1, routes), b)
+		tree, err := Coherent(readingAt(1, routes), NewLateClears(b))
 		require.NoError(t, err)
 		servers[0].Close()
 		for _, key := range keys(1000) {
@@ -206,7 +229,7 @@ func TestCoherentLateClearsEnd(t *testing.T) {
 func TestLateClearsAreBounded(t *testing.T) {
 	b := NewBackground(1)
 	b.Close()
-	l := newLateClears(b)
+	l := NewLateClears(b)
 	_, routes := fakes(miss, miss)
 	for i := range lateLimit + 10 {
 		op := get(fmt.Sprint(i))

@@ -10,7 +10,7 @@ import (
 	"github.com/nohop/memcache/protocol"
 )
 
-// lateClears clears replicas again after writes that their home has not acknowledged. What it closes: such a write may be
+// LateClears clears replicas again after writes that their home has not acknowledged. What it closes: such a write may be
 // done late, or the home's journal deletes the key late; what others have filled their replicas with in between, and after
 // the write's own clears, is older than the write, and would stay until its TTL ends.
 //
@@ -18,18 +18,21 @@ import (
 // connection, or else refused until the node's journal has deleted the key (pool.ErrMissedWrite). Then no more comes of the
 // write, and what was filled before is cleared.
 //
-// Until then this process reads the key at the home alone, and takes it for missing if the home cannot answer: a replica may
-// have been filled by a process that can reach the home, with what is older than the own write.
+// Until then this process reads the key at its home alone, and takes it for missing if that cannot answer: a replica may
+// have been filled by a process that can reach the home, with what is older than the own write. Nodes may come and go
+// meanwhile: one LateClears serves all the trees of a client that follow each other, and clears at the replicas of the last.
 //
 // It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed. Of more than lateLimit
 // keys, or where the Background has no room, the copies stay until their TTL ends. Safe for concurrent use.
-type lateClears struct {
+type LateClears struct {
 	background *Background
 
-	mu      sync.Mutex
-	waiting map[lateKey]*lateClear
-	running bool
-	size    atomic.Int64 // of waiting, for those who only look whether it is empty
+	mu        sync.Mutex
+	placement Placement // of the last tree
+	waiting   map[lateKey]*lateClear
+	keys      map[string]int // how many of waiting have the key
+	running   bool
+	size      atomic.Int64 // of waiting, for those who only look whether it is empty
 }
 
 type lateKey struct {
@@ -51,12 +54,23 @@ const (
 	latePause = 50 * time.Millisecond
 )
 
-func newLateClears(b *Background) *lateClears {
-	return &lateClears{background: b, waiting: make(map[lateKey]*lateClear)}
+// NewLateClears returns one that works in b, without which there is none.
+func NewLateClears(b *Background) *LateClears {
+	if b == nil {
+		return nil
+	}
+	return &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]int)}
+}
+
+// follow has p be where keys are cleared.
+func (l *LateClears) follow(p Placement) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.placement = p
 }
 
 // add takes ops, whose homes are the replicas of these indexes.
-func (l *lateClears) add(ops []*Op, homes []int, p Placement) {
+func (l *LateClears) add(ops []*Op, homes []int, p Placement) {
 	for i, op := range ops {
 		r := p.Replicas(op).All
 		l.put(&lateClear{
@@ -70,11 +84,14 @@ func (l *lateClears) add(ops []*Op, homes []int, p Placement) {
 
 func (c *lateClear) key() lateKey { return lateKey{c.home, c.read.Key} }
 
-func (l *lateClears) put(c *lateClear) {
+func (l *LateClears) put(c *lateClear) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.waiting[c.key()] == nil && len(l.waiting) >= lateLimit {
 		return
+	}
+	if l.waiting[c.key()] == nil {
+		l.keys[c.read.Key]++
 	}
 	l.waiting[c.key()] = c
 	l.size.Store(int64(len(l.waiting)))
@@ -84,27 +101,31 @@ func (l *lateClears) put(c *lateClear) {
 }
 
 // forget takes c out, unless a later write of its key waits by now.
-func (l *lateClears) forget(c *lateClear) {
+func (l *LateClears) forget(c *lateClear) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting[c.key()] == c {
-		delete(l.waiting, c.key())
-		l.size.Store(int64(len(l.waiting)))
+	if l.waiting[c.key()] != c {
+		return
+	}
+	delete(l.waiting, c.key())
+	l.size.Store(int64(len(l.waiting)))
+	if l.keys[c.read.Key]--; l.keys[c.read.Key] == 0 {
+		delete(l.keys, c.read.Key)
 	}
 }
 
-// has reports whether op's key waits for one of its replicas to answer as its home.
-func (l *lateClears) has(op *Op, replicas []Route) bool {
+// has reports whether op's key waits for a home to answer.
+func (l *LateClears) has(op *Op) bool {
 	if l.size.Load() == 0 {
 		return false
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.ContainsFunc(replicas, func(r Route) bool { return l.waiting[lateKey{r, op.Request.Key}] != nil })
+	return l.keys[op.Request.Key] > 0
 }
 
 // run looks at what waits until nothing does.
-func (l *lateClears) run() {
+func (l *LateClears) run() {
 	timer := time.NewTimer(latePause)
 	defer timer.Stop()
 	for {
@@ -123,7 +144,7 @@ func (l *lateClears) run() {
 
 // take returns some that wait, at random, so that those of a dead home do not keep others from their turn. If there are none,
 // the goroutine must end.
-func (l *lateClears) take() (batch []*lateClear) {
+func (l *LateClears) take() (batch []*lateClear) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.waiting {
@@ -136,9 +157,9 @@ func (l *lateClears) take() (batch []*lateClear) {
 	return batch
 }
 
-// work asks the homes of a batch and clears the keys of those that have answered. It returns how many need not wait any
-// longer.
-func (l *lateClears) work(batch []*lateClear) (ended int) {
+// work asks the homes of a batch and clears the keys of those that have answered, or are gone. It returns how many need not
+// wait any longer.
+func (l *LateClears) work(batch []*lateClear) (ended int) {
 	looks, clears := newWrite(), newWrite()
 	defer looks.free()
 	defer clears.free()
@@ -148,10 +169,8 @@ func (l *lateClears) work(batch []*lateClear) (ended int) {
 	looks.do(context.Background())
 	var over []*lateClear
 	for i, look := range looks.copies[:looks.used] {
-		if look.Err == nil {
-			clears.add(look, batch[i].others, clearOf(look))
-		}
 		if look.Err == nil || FailureOf(look.Err)&(FailClosed|FailRequest) != 0 {
+			clears.add(look, l.others(batch[i], look), clearOf(look))
 			over = append(over, batch[i])
 		}
 	}
@@ -161,4 +180,20 @@ func (l *lateClears) work(batch []*lateClear) (ended int) {
 		l.forget(c)
 	}
 	return len(over)
+}
+
+// others returns the replicas to clear: those that there were at the write, and those that have come since.
+func (l *LateClears) others(c *lateClear, op *Op) []Route {
+	l.mu.Lock()
+	p := l.placement
+	l.mu.Unlock()
+	list := slices.Clone(c.others)
+	r := p.Replicas(op)
+	home := r.All[r.home(op)]
+	for _, replica := range r.All {
+		if replica != c.home && replica != home && !slices.Contains(list, replica) {
+			list = append(list, replica)
+		}
+	}
+	return list
 }

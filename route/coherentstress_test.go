@@ -32,7 +32,7 @@ func newStressed(t *testing.T, id int, servers []*realnode.Node) *stressed {
 		s.nodes, routes = append(s.nodes, node), append(routes, node)
 	}
 	b := NewBackground(10)
-	tree, err := Coherent(readingAt(id%len(servers), routes), b)
+	tree, err := Coherent(readingAt(id%len(servers), routes), NewLateClears(b))
 	require.NoError(t, err)
 	s.tree = tree
 	t.Cleanup(func() {

@@ -17,7 +17,7 @@ func ExampleCoherent() {
 		fmt.Println(err)
 		return
 	}
-	tree, err := route.Coherent(placement, background)
+	tree, err := route.Coherent(placement, route.NewLateClears(background))
 	if err != nil {
 		fmt.Println(err)
 		return

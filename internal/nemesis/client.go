@@ -26,7 +26,7 @@ type clientConfig struct {
 	File        string // of its history
 	Port        string // of all nodes
 	Nodes       []string
-	Replicated  bool
+	Topology    string
 	Propagation time.Duration
 	Connections int // to each node
 	Workers     int
@@ -90,10 +90,11 @@ func (c *client) open() (err error) {
 		memcache.WithPropagation(c.Propagation), memcache.WithConnections(c.Connections), memcache.WithObserver(recorded.Nodes{}),
 		memcache.WithWritePolicy(memcache.RequireAll),
 	}
-	if c.Replicated {
-		options = append(options, memcache.WithReplicated(), memcache.WithLocal(c.Nodes[int(c.Client)%len(c.Nodes)]))
+	topology, err := topologyOptions(c.Topology, c.Nodes[int(c.Client)%len(c.Nodes)])
+	if err != nil {
+		return err
 	}
-	cache, err := memcache.New(options...)
+	cache, err := memcache.New(append(options, topology...)...)
 	if err != nil {
 		return err
 	}

@@ -40,12 +40,6 @@ type config struct {
 // undeclared is the value of -propagation that stands for that of -skew.
 const undeclared = -1
 
-// The topologies.
-const (
-	replicated = "replicated"
-	sharded    = "sharded"
-)
-
 func main() {
 	if clientConfig := os.Getenv(clientVariable); clientConfig != "" {
 		signal.Ignore(os.Interrupt) // typed at a terminal it reaches all; the one that started this ends it
@@ -94,7 +88,7 @@ func parseFlags(args []string) (config, error) {
 	f.IntVar(&c.rate, "rate", 1000, "operations per second of each process")
 	f.IntVar(&c.hurry, "hurry", 20, "one of so many operations has little time")
 	f.DurationVar(&c.lifeGap, "life-gap", 8*time.Second, "longest time between two faults by which a node leaves or begins anew")
-	f.StringVar(&c.topology, "topology", replicated, "replicated or sharded")
+	f.StringVar(&c.topology, "topology", replicated, topologyNames())
 	f.StringVar(&faults, "faults", "all", "kinds of faults, separated by commas: "+strings.Join(faultNames(), ", "))
 	f.StringVar(&expect, "expect", "", "invariants that must be violated, as I3,I7, which ends the run; then other old values are no failure")
 	f.StringVar(&without, "without", "", "mechanisms to do without, in a build with -tags "+mechanism.Tag+": "+strings.Join(mechanism.Names(), ", "))
@@ -123,8 +117,8 @@ func (c *config) validate() error {
 	if c.connections < 0 || c.nodes < 0 || c.nodes > 20 || c.processes < 1 || c.workers < 1 || c.keys < 1 || c.rate < 1 || c.hurry < 1 {
 		return errors.New("-processes, -workers, -keys, -rate and -hurry must be above zero, -nodes at most 20")
 	}
-	if c.topology != replicated && c.topology != sharded {
-		return fmt.Errorf("there is no topology %q", c.topology)
+	if _, err := topologyOptions(c.topology, ""); err != nil {
+		return err
 	}
 	if err := mechanism.SwitchOff(c.without...); err != nil {
 		return err

@@ -88,7 +88,7 @@ func (c *config) leftOut() (names []string, why string) {
 		return invariantNames[1:], "replies are made wrong, so an acknowledgement may be false"
 	case c.nodes == 1 && c.propagation > 0:
 		return []string{registerName}, "a node that is joining is missed at without being asked"
-	case c.propagation == 0 && c.topology == replicated:
+	case c.propagation == 0 && isEverywhere(c.topology):
 		return []string{"I5"}, "clients that are told that nodes never change do not look whether they have left replicas different"
 	}
 	return nil, ""

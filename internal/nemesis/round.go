@@ -88,7 +88,7 @@ func (r *round) startProcess(i int) error {
 	}
 	p, err := startProcess(clientConfig{
 		Client: history.Client(id), Seed: r.rnd.Uint64(), File: file, Port: port, Nodes: r.members,
-		Replicated: r.cfg.topology == replicated, Propagation: r.cfg.propagation, Connections: r.connections,
+		Topology: r.cfg.topology, Propagation: r.cfg.propagation, Connections: r.connections,
 		Workers: r.cfg.workers, Keys: r.cfg.keys, Rate: r.cfg.rate, Hurry: r.cfg.hurry, Without: r.cfg.without,
 	})
 	if err != nil {
@@ -177,8 +177,12 @@ func (r *round) healed(n *node) error {
 	return err
 }
 
-// flushed records that n has lost everything since start. The only node is all nodes.
+// flushed records that n has lost everything since start, unless readers fill it again from others. The only node is all
+// nodes.
 func (r *round) flushed(n *node, start history.Time) {
+	if isCoherent(r.cfg.topology) {
+		return
+	}
 	e := history.Event{Kind: history.Flush, Node: n.name, Start: start, End: history.Now()}
 	if len(r.nodes) == 1 {
 		e.Node = ""

@@ -52,7 +52,7 @@ func (r *round) dump() error {
 			return err
 		}
 		r.report.evictions += evicted
-		if r.cfg.topology != replicated {
+		if !isEverywhere(r.cfg.topology) {
 			continue
 		}
 		for i := range r.cfg.keys {
@@ -123,7 +123,7 @@ func (c *config) warmUp() time.Duration {
 // leaving is longer than a node is read after it has left: one that has keys of its own hands them on, in steps as long
 // as it takes to join, of which the first is some seconds longer.
 func (c *config) leaving() time.Duration {
-	if c.topology == replicated {
+	if isEverywhere(c.topology) {
 		return 0
 	}
 	return 3 * c.warmUp()

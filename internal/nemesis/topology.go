@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nohop/memcache"
+)
+
+// The topologies of -topology.
+const (
+	replicated       = "replicated"
+	sharded          = "sharded"
+	sharded2         = "sharded2" // two replicas
+	coherent         = "coherent" // replicated, WithCoherentReplicas
+	coherentSharded2 = "coherent-sharded2"
+)
+
+var topologies = map[string][]memcache.Option{
+	replicated:       {memcache.WithReplicated()},
+	sharded:          nil,
+	sharded2:         {memcache.WithSharded(2)},
+	coherent:         {memcache.WithReplicated(), memcache.WithCoherentReplicas()},
+	coherentSharded2: {memcache.WithSharded(2), memcache.WithCoherentReplicas()},
+}
+
+func topologyNames() string {
+	return strings.Join(slices.Sorted(maps.Keys(topologies)), ", ")
+}
+
+// topologyOptions returns what a client is made with; local is the node that is its own, where it reads its own.
+func topologyOptions(name, local string) ([]memcache.Option, error) {
+	options, ok := topologies[name]
+	if !ok {
+		return nil, fmt.Errorf("there is no topology %q, only %s", name, topologyNames())
+	}
+	if name == sharded {
+		return options, nil
+	}
+	return append(slices.Clone(options), memcache.WithLocal(local)), nil
+}
+
+// isEverywhere reports whether every node holds every key.
+func isEverywhere(topology string) bool { return topology == replicated || topology == coherent }
+
+// isCoherent reports whether reads fill replicas from a key's home.
+func isCoherent(topology string) bool { return topology == coherent || topology == coherentSharded2 }
