@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/hotkey"
 )
 
 // The topologies of -topology.
@@ -16,6 +17,8 @@ const (
 	sharded2         = "sharded2" // two replicas
 	coherent         = "coherent" // replicated, WithCoherentReplicas
 	coherentSharded2 = "coherent-sharded2"
+	kept             = "kept"   // sharded, every value kept in each process and validated with each read
+	spread           = "spread" // sharded, every value copied to two nodes more
 )
 
 var topologies = map[string][]memcache.Option{
@@ -24,7 +27,12 @@ var topologies = map[string][]memcache.Option{
 	sharded2:         {memcache.WithSharded(2)},
 	coherent:         {memcache.WithReplicated(), memcache.WithCoherentReplicas()},
 	coherentSharded2: {memcache.WithSharded(2), memcache.WithCoherentReplicas()},
+	kept:             {memcache.WithKeyRules(everyKey(hotkey.Action{Kind: hotkey.Keep}))},
+	spread:           {memcache.WithKeyRules(everyKey(hotkey.Action{Kind: hotkey.Spread, Copies: 3}))},
 }
+
+// everyKey is a rule for the keys of package main, which all begin so.
+func everyKey(a hotkey.Action) hotkey.Rule { return hotkey.Rule{Prefix: "k", Action: a} }
 
 func topologyNames() string {
 	return strings.Join(slices.Sorted(maps.Keys(topologies)), ", ")
@@ -36,10 +44,14 @@ func topologyOptions(name, local string) ([]memcache.Option, error) {
 	if !ok {
 		return nil, fmt.Errorf("there is no topology %q, only %s", name, topologyNames())
 	}
-	if name == sharded {
+	if hasOneHome(name) {
 		return options, nil
 	}
 	return append(slices.Clone(options), memcache.WithLocal(local)), nil
+}
+
+func hasOneHome(topology string) bool {
+	return topology == sharded || topology == kept || topology == spread
 }
 
 // isEverywhere reports whether every node holds every key.
