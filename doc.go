@@ -7,6 +7,23 @@
 //	err = client.Set(ctx, &memcache.Item{Key: "greeting", Value: []byte("hello"), TTL: time.Hour})
 //	item, err := client.Get(ctx, "greeting") // memcache.ErrCacheMiss if it is not there
 //
+// A Client is safe for concurrent use: make one and share it. A call that goes to the nodes takes a context, and ends when
+// that does; each try at a node is bounded besides (WithTimeout: 100 ms).
+//
+// # Calls
+//
+//	Get, AppendGet, GetAndTouch, GetForUpdate   read one key
+//	GetMulti, GetSeq                            read many
+//	Set, Delete, Touch, Invalidate              write one
+//	SetMulti, DeleteMulti                       write many
+//	Add, Replace, Append, Prepend,
+//	Increment, Decrement, CompareAndSwap        write by what is there
+//	GetOrLoad, Load                             read, or have one caller in the fleet load it
+//	Explain, Topology, Stats, Events, Rules     what would happen, what is, and what has happened: nothing is sent
+//	TopKeys, MissedKeys, HotKeyReport           which keys are hot, or looked for in vain: nothing is sent
+//	Ping, Version, ServerStats, FlushAll        all nodes
+//	Warmup, Shutdown, Close                     beginning and end
+//
 // # Topologies
 //
 // Where keys live is one option:
@@ -22,12 +39,61 @@
 // and differ in the placement p alone:
 //
 //	by operation
-//	  get                        Failover(p)
-//	  set, delete, touch         Available(AllSync(p)), or Available(Verified(p, v)) where nodes come and go
+//	  get                          SlowLast(p): Failover, with slow replicas at the end
+//	  set, delete, touch           Available(AllSync(p)), or Available(Verified(p, v)) where nodes come and go
 //	  add, incr, cas and the like  Available(AtHome(p))
-//	  get-and-touch              GetAndTouch(AllSync(p), Failover(p))
+//	  get-and-touch                GetAndTouch(AllSync(p), SlowLast(p))
 //
 // Explain prints it for a key. WithRoute takes any other tree, and WithMcrouterConfig a configuration file of mcrouter's.
+//
+// # Writes
+//
+// Set, Delete and Touch go to every replica at once. They succeed if one replica has acknowledged them; those that have not
+// are not read for the key until they have deleted it (WithWritePolicy; with RequireAll such a write is an ErrPartialWrite,
+// and its *WriteError says what became of each replica). Add, Replace, Append, Prepend, Increment, Decrement and CompareAndSwap depend on
+// what is there, so they take effect at the key's home and then clear the other replicas, whose next read asks the home.
+//
+// # Errors
+//
+// Outcomes that callers branch on are sentinels: ErrCacheMiss, ErrNotStored, ErrCASConflict. Everything else is an
+// *OpError with the node, the command and whether the request was not sent, may have been done, or was refused; or a
+// *WriteError or *MultiError with one of those for each node. errors.Is finds the cause: ErrTimeout, ErrNodeDown,
+// context.DeadlineExceeded. No error text contains a key.
+//
+// # Keys and values
+//
+// A key is 1 to 250 bytes without spaces and control bytes. WithNamespace puts a prefix before each; WithLongKeys and
+// WithBinaryKeys take keys that are longer, or have other bytes. Explain says what travels.
+//
+// A value is bytes. The functions Get, Set and Load have values of any type, by a Codec: JSON, Gob, Raw or one of your own.
+// WithCompression compresses long values, by Deflate, Gzip, contrib/zstd or a Compressor of your own. What was done to a
+// value is marked in the highest 8 bits of its client flags, and only by those who use these; the other 24 bits of Item.Flags
+// are the application's always.
+//
+// GetMulti, SetMulti and DeleteMulti take many keys at once; GetSeq reads any number of them, batch by batch.
+//
+// # Loading what is not there
+//
+// Load returns a value from the cache or has it loaded, encoded and stored; GetOrLoad does so with items:
+//
+//	user, err := memcache.Load(ctx, client, "user:7", memcache.JSON[User]{}, time.Hour, userFromDatabase)
+//
+// Of all processes that miss a key one loads it, under a lease, and a value whose load began before a Delete of the key is
+// never stored: change the database, then Delete. Invalidate lets the old value be used while one caller loads the new one.
+//
+// # Who is local
+//
+// Reads begin at the local node, or in the local zone, where it holds the key. In this order it is decided by
+//
+//  1. WithLocal and WithLocalEnv: with these, only 6 comes after;
+//  2. the environment variable HOST_IP, if one node is there;
+//  3. a unix socket, if one node is on one;
+//  4. an address of this host, if one node is there;
+//  5. the zone of the nodes that 2 to 4 have found, if they are all in one: several nodes on this host are as near as
+//     each other;
+//  6. the lowest round trip, with WithNearest.
+//
+// Explain says which of them it was. A node that is not in the view is not local yet; when it joins it is.
 //
 // # Nodes that come and go
 //
@@ -69,48 +135,6 @@
 // keys move and Sets are verified where the tree has route.Walk and route.Verified. For WithMcrouterConfig the
 // same holds if D is set; the default there is 0, as mcrouter has it.
 //
-// # Who is local
-//
-// Reads begin at the local node, or in the local zone, where it holds the key. In this order it is decided by
-//
-//  1. WithLocal and WithLocalEnv: with these, only 6 comes after;
-//  2. the environment variable HOST_IP, if one node is there;
-//  3. a unix socket, if one node is on one;
-//  4. an address of this host, if one node is there;
-//  5. the zone of the nodes that 2 to 4 have found, if they are all in one: several nodes on this host are as near as
-//     each other;
-//  6. the lowest round trip, with WithNearest.
-//
-// Explain says which of them it was. A node that is not in the view is not local yet; when it joins it is.
-//
-// # Writes
-//
-// Set, Delete and Touch go to every replica at once. They succeed if one replica has acknowledged them; those that have not
-// are not read for the key until they have deleted it (WithWritePolicy; with RequireAll such a write is an ErrPartialWrite,
-// and its *WriteError says what became of each replica). Add, Replace, Append, Prepend, Increment, Decrement and CompareAndSwap depend on
-// what is there, so they take effect at the key's home and then clear the other replicas, whose next read asks the home.
-//
-// # Keys and values
-//
-// A key is 1 to 250 bytes without spaces and control bytes. WithNamespace puts a prefix before each; WithLongKeys and
-// WithBinaryKeys take keys that are longer, or have other bytes. Explain says what travels.
-//
-// A value is bytes. The functions Get, Set and Load have values of any type, by a Codec: JSON, Gob, Raw or one of your own.
-// WithCompression compresses long values, by Deflate, Gzip, contrib/zstd or a Compressor of your own. What was done to a
-// value is marked in the highest 8 bits of its client flags, and only by those who use these; the other 24 bits of Item.Flags
-// are the application's always.
-//
-// GetMulti, SetMulti and DeleteMulti take many keys at once; GetSeq reads any number of them, batch by batch.
-//
-// # Loading what is not there
-//
-// Load returns a value from the cache or has it loaded, encoded and stored; GetOrLoad does so with items:
-//
-//	user, err := memcache.Load(ctx, client, "user:7", memcache.JSON[User]{}, time.Hour, userFromDatabase)
-//
-// Of all processes that miss a key one loads it, under a lease, and a value whose load began before a Delete of the key is
-// never stored: change the database, then Delete. Invalidate lets the old value be used while one caller loads the new one.
-//
 // # Hot and missed keys
 //
 // The client looks at its own traffic for keys that cost their node too much, and for keys that are read again and again and
@@ -144,12 +168,14 @@
 //     all (package pool).
 //  5. The reply comes back in the op; Client.Get makes an Item of it.
 //
-// # Errors
+// # Other packages
 //
-// Outcomes that callers branch on are sentinels: ErrCacheMiss, ErrNotStored, ErrCASConflict. Everything else is an
-// *OpError with the node, the command and whether the request was not sent, may have been done, or was refused; or a
-// *WriteError or *MultiError with one of those for each node. errors.Is finds the cause: ErrTimeout, ErrNodeDown,
-// context.DeadlineExceeded. No error text contains a key.
-//
-// A Client is safe for concurrent use.
+//	route          trees of your own, and what mcrouter's configuration files become
+//	placement      where other clients and proxies keep a key
+//	discovery      sources of nodes; contrib/kubernetes has one more
+//	hotkey         how hot keys are found, and what rules can say; hotcopy and rulestore do it
+//	gomemcache     this library with gomemcache's API
+//	memcachetest   a memcached for your tests, with faults
+//	inspect        a page that shows what a client does; contrib/otel and contrib/prometheus hand it on
+//	pool, protocol connections to one node, and bytes
 package memcache

@@ -113,6 +113,8 @@ func TestNamesOfTheCompatibilityPage(t *testing.T) {
 		{"contrib/prometheus/collector.go", `= "(node_\w+)"`, "memcache_"},
 		{"contrib/prometheus/observer.go", `Name: "(\w+)"`, ""},
 		{"contrib/otel/telemetry.go", `"((?:memcache|db\.client)\.[a-z_.]+)"`, ""},
+		{"contrib/otel/figures.go", `"(memcache\.[a-z_.]+)"`, ""},
+		{"contrib/otel/watch.go", `"(memcache\.[a-z_.]+)"`, ""},
 	} {
 		names := firstGroups(source.pattern, readFile(t, source.file))
 		require.NotEmpty(t, names, source.file)

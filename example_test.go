@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/discovery"
 	"github.com/nohop/memcache/memcachetest"
 )
 
@@ -120,6 +121,69 @@ func Example_errors() {
 	// not there: ask the source, then Set
 	// no such key can be: a mistake of the program
 	// no replica answered: ask the source
+}
+
+// Each key lives on a home and on one node more: if the home dies, the other one has it.
+func ExampleNew_sharded() {
+	ctx := context.Background()
+	nodes := map[string]*memcachetest.Server{}
+	opts := []memcache.Option{memcache.WithSharded(2)}
+	for range 3 {
+		node := memcachetest.NewServer()
+		defer node.Close()
+		nodes[node.Addr()] = node
+		opts = append(opts, memcache.WithServers(node.Addr()))
+	}
+	client, err := memcache.New(opts...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	if err := client.Set(ctx, &memcache.Item{Key: "greeting", Value: []byte("hello")}); err != nil {
+		log.Fatal(err)
+	}
+	where, err := client.Explain("greeting")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("lives on", len(where.Replicas), "of", len(nodes), "nodes")
+	nodes[where.Home].Kill()
+	item, err := client.Get(ctx, "greeting")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("without its home: %s\n", item.Value)
+	// Output:
+	// lives on 2 of 3 nodes
+	// without its home: hello
+}
+
+// Zones can come with the nodes, from a source that knows them: a file, Kubernetes, or a list.
+func ExampleWithZoned() {
+	client, err := memcache.New(
+		memcache.WithZoned(),
+		memcache.WithLocal("east"),
+		memcache.WithDiscovery(discovery.Static{
+			{Addr: "10.0.1.1", Zone: "east"}, {Addr: "10.0.1.2", Zone: "east"},
+			{Addr: "10.0.2.1", Zone: "west"}, {Addr: "10.0.2.2", Zone: "west"},
+		}),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+
+	where, err := client.Explain("greeting")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, replica := range where.Replicas { // in the order in which they are read
+		fmt.Println(replica.Node)
+	}
+	// Output:
+	// 10.0.1.2:11211
+	// 10.0.2.2:11211
 }
 
 // Every node holds every key: reads are served by the local node, and by another one if it dies.

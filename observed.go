@@ -44,10 +44,14 @@ func (o *observed) tell(r Result) {
 	if r.Failovers > 0 {
 		o.client.events.add(Event{Kind: FailedOver, Node: r.Node, Err: r.Err})
 	}
-	var partial *WriteError
-	if errors.As(r.Err, &partial) {
+	if r.Err != nil && isWriteError(r.Err) {
 		o.client.events.add(Event{Kind: WrotePartly, Err: r.Err})
 	}
+}
+
+func isWriteError(err error) bool {
+	var partial *WriteError
+	return errors.As(err, &partial)
 }
 
 func (o *observed) Explain(op *route.Op) route.Step { return route.Explain(o.tree, op) }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nohop/memcache"
 	"github.com/nohop/memcache/memcachetest"
+	"github.com/nohop/memcache/route"
 	"github.com/stretchr/testify/require"
 )
 
@@ -158,6 +159,43 @@ func TestExplainSeesThroughObservers(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 }
+
+// BenchmarkObserver is what a get costs in the client alone, its route answering at once: without observers, where the tree
+// has no step for them and so nothing to be skipped, and with one that does nothing.
+func BenchmarkObserver(b *testing.B) {
+	nowhere := memcache.WithRoute(func(memcache.Nodes) (route.Route, error) { return route.Null(), nil })
+	for name, opts := range map[string][]memcache.Option{"none": nil, "one": {memcache.WithObserver(idle{})}} {
+		b.Run(name, func(b *testing.B) {
+			c := newClient(b, append(opts, nowhere, memcache.WithServers("10.0.0.1"), memcache.WithoutHotKeys())...)
+			var buf [16]byte
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = c.AppendGet(b.Context(), buf[:0], "k") // always a miss
+			}
+		})
+	}
+}
+
+// TestWithoutObserversNothingIsAllocated, nor with one that allocates nothing.
+func TestWithoutObserversNothingIsAllocated(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	nowhere := memcache.WithRoute(func(memcache.Nodes) (route.Route, error) { return route.Null(), nil })
+	for _, opts := range [][]memcache.Option{nil, {memcache.WithObserver(idle{})}} {
+		c := newClient(t, append(opts, nowhere, memcache.WithServers("10.0.0.1"))...)
+		var buf [16]byte
+		ctx := t.Context()
+		require.Zero(t, testing.AllocsPerRun(200, func() { _, _ = c.AppendGet(ctx, buf[:0], "k") }))
+	}
+}
+
+// idle is an observer that does nothing.
+type idle struct{}
+
+func (idle) Start(ctx context.Context, _ memcache.Call) context.Context { return ctx }
+func (idle) End(context.Context, memcache.Call, memcache.Result)        {}
+func (idle) Event(memcache.Event)                                       {}
 
 // ExampleWithObserver logs calls that were slow or failed.
 func ExampleWithObserver() {

@@ -71,8 +71,8 @@ func WithDialer(dial DialFunc) Option {
 	}
 }
 
-// WithTextProtocol speaks classic text to all nodes whatever version they claim, for proxies that answer "version"
-// themselves.
+// WithTextProtocol speaks classic text to all nodes whatever version they claim. Proxies need it that claim one from 1.6.13 on
+// and know no meta commands: twemproxy 0.5.0 hands "version" on to a node, and answers with that node's.
 func WithTextProtocol() Option {
 	return func(c *config) error {
 		c.node.Dialect = protocol.Text

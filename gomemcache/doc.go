@@ -32,8 +32,8 @@
 //   - Timeout bounds an operation as a whole; in gomemcache it begins anew with each item that comes (TestEndlessItemsEnd). It
 //     may change at any time (TestTimeoutMayChange); DialContext counts when a server is first picked
 //     (TestDialContextAfterClose).
-//   - A server that does not answer, or takes no connection, fails its operations at once until it is back; it is tried
-//     again at least once a second while it is used (TestAHungServerCostsTwoTimeouts, TestRefusedConnections).
+//   - A server that does not answer, or takes no connection, fails its operations at once until it is back; it is dialed
+//     again every 220 to 240 ms, or probed, while it is used (TestAHungServerCostsTwoTimeouts, TestRefusedConnections).
 //   - A server's restart fails no read (TestARestartFailsNoRead), and an error line after which the server goes on does not
 //     cost the connection (TestRefusedStoresKeepTheConnection).
 //   - Errors other than the sentinels have types: TestDifferenceErrorsHaveKinds, TestTimeoutsAreNetErrors,

@@ -4,8 +4,9 @@
 //	mux.Handle("/debug/memcache/", http.StripPrefix("/debug/memcache", inspect.Handler(client)))
 //
 //	GET /             the page: it fetches the JSON once a second and draws it
-//	GET /state.json   nodes with their states and counters, discovery, loads, the last events
+//	GET /state.json   nodes with their states and counters, discovery, loads, the last events, and of these the history of views and rules
 //	GET /keys.json    hot and missed keys, a hotkey.Report, as cmd/mctop reads it
+//	GET /rules.json   the rules that apply now, and how their store does
 //	GET /explain.json?key=k   how requests for a key would travel, memcache.Client.Explain
 //
 // Everything is read-only and sends nothing to a node. The page has no assets of others and runs under a strict content

@@ -15,7 +15,7 @@ var page embed.FS
 // Option configures Handler.
 type Option func(*handler)
 
-// WithKeys shows the names of hot and missed keys.
+// WithKeys shows the names of hot and missed keys, and of keys and prefixes that rules are for.
 func WithKeys() Option { return func(h *handler) { h.keys = true } }
 
 // handler serves a client's page.
@@ -37,6 +37,7 @@ func Handler(client *memcache.Client, opts ...Option) http.Handler {
 	mux.HandleFunc("GET /page.css", file("page.css", "text/css; charset=utf-8"))
 	mux.HandleFunc("GET /state.json", h.state)
 	mux.HandleFunc("GET /keys.json", h.hotKeys)
+	mux.HandleFunc("GET /rules.json", h.rules)
 	mux.HandleFunc("GET /explain.json", h.explain)
 	return secured(mux)
 }
@@ -85,14 +86,30 @@ func (h *handler) state(w http.ResponseWriter, _ *http.Request) {
 // shownKeys is how many lines the lists of keys have, unless n in the query says otherwise; mostKeys is the most.
 const shownKeys, mostKeys = 20, 200
 
+// lines returns how many lines a list is to have; 0 and an answer if what was asked for cannot be.
+func lines(w http.ResponseWriter, r *http.Request) int {
+	text := r.URL.Query().Get("n")
+	if text == "" {
+		return shownKeys
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > mostKeys {
+		reply(w, http.StatusBadRequest, failure{"n must be a number from 1 to " + strconv.Itoa(mostKeys)})
+		return 0
+	}
+	return n
+}
+
+func (h *handler) rules(w http.ResponseWriter, r *http.Request) {
+	if n := lines(w, r); n > 0 {
+		reply(w, http.StatusOK, h.rulesOf(h.client, n))
+	}
+}
+
 func (h *handler) hotKeys(w http.ResponseWriter, r *http.Request) {
-	n := shownKeys
-	if text := r.URL.Query().Get("n"); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil || n < 1 || n > mostKeys {
-			reply(w, http.StatusBadRequest, failure{"n must be a number from 1 to " + strconv.Itoa(mostKeys)})
-			return
-		}
+	n := lines(w, r)
+	if n == 0 {
+		return
 	}
 	report := h.client.HotKeyReport(n)
 	if !h.keys {

@@ -6,6 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +17,7 @@ import (
 	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/inspect"
 	"github.com/nohop/memcache/memcachetest"
+	"github.com/nohop/memcache/rulestore"
 	"github.com/stretchr/testify/require"
 )
 
@@ -25,7 +29,9 @@ type scene struct {
 	url    string
 }
 
-func newScene(t *testing.T, opts ...inspect.Option) *scene {
+func newScene(t *testing.T, opts ...inspect.Option) *scene { return newSceneOf(t, nil, opts...) }
+
+func newSceneOf(t *testing.T, clientOpts []memcache.Option, opts ...inspect.Option) *scene {
 	s := &scene{T: t}
 	var addrs []string
 	for range 2 {
@@ -33,7 +39,7 @@ func newScene(t *testing.T, opts ...inspect.Option) *scene {
 		t.Cleanup(node.Close)
 		s.nodes, addrs = append(s.nodes, node), append(addrs, node.Addr())
 	}
-	client, err := memcache.New(memcache.WithServers(addrs...), memcache.WithReplicated(), memcache.WithTimeout(5*time.Second))
+	client, err := memcache.New(append(clientOpts, memcache.WithServers(addrs...), memcache.WithReplicated(), memcache.WithTimeout(5*time.Second))...)
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
 	s.client = client
@@ -73,6 +79,8 @@ func TestState(t *testing.T) {
 	for _, n := range state.Nodes {
 		require.Equal(t, "up", n.State)
 		require.Equal(t, 1, n.Connections)
+		require.False(t, n.Ejected || n.Slow)
+		require.Equal(t, "serving", n.Step)
 		hits += int64(n.Hits)
 		for _, bucket := range n.Latency {
 			counted += bucket[1]
@@ -88,7 +96,7 @@ func TestState(t *testing.T) {
 		_, _ = s.client.Get(t.Context(), "k")
 		_ = s.client.Ping(t.Context())
 		s.get("state.json", &state)
-		return state.Nodes[0].State == "down" || state.Nodes[1].State == "down"
+		return slices.ContainsFunc(state.Nodes, func(n inspect.Node) bool { return n.State == "down" && n.Ejected })
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
@@ -116,6 +124,84 @@ func TestKeysAreHiddenUnlessAskedFor(t *testing.T) {
 	}
 }
 
+// TestRulesThatApply are told with what they do, and with their keys if these are shown.
+func TestRulesThatApply(t *testing.T) {
+	own := []memcache.Option{memcache.WithKeyRules(
+		hotkey.Rule{Key: "secret", Action: hotkey.Action{Kind: hotkey.Keep, Staleness: time.Second}},
+		hotkey.Rule{Key: "secret\xff", Action: hotkey.Action{Kind: hotkey.None}, Expires: time.Now().Add(time.Hour)},
+		hotkey.Rule{Prefix: "secrets:", Action: hotkey.Action{Kind: hotkey.Deny}},
+	)}
+	for _, shown := range []bool{false, true} {
+		var opts []inspect.Option
+		if shown {
+			opts = append(opts, inspect.WithKeys())
+		}
+		s := newSceneOf(t, own, opts...)
+		var rules inspect.Rules
+		status, body, _ := s.get("rules.json", &rules)
+		require.Equal(t, http.StatusOK, status)
+		require.Equal(t, 3, rules.Total)
+		require.Nil(t, rules.Store)
+		found := map[string]inspect.Rule{}
+		for _, rule := range rules.Rules {
+			require.Len(t, rule.ID, 16)
+			require.Equal(t, "explicit", rule.Origin)
+			found[rule.Of+" "+rule.Do] = rule
+		}
+		require.Len(t, found, 3)
+		require.Contains(t, found, "key keep 1s")
+		require.Contains(t, found, "prefix deny")
+		require.NotNil(t, found["key none"].Expires)
+		require.Equal(t, shown, strings.Contains(body, "secret"))
+		if shown {
+			require.Equal(t, "secrets:", found["prefix deny"].Key)
+			require.Equal(t, "secret\xff", string(found["key none"].KeyBase64))
+		}
+		s.get("rules.json?n=1", &rules)
+		require.Len(t, rules.Rules, 1)
+		require.Equal(t, 3, rules.Total)
+	}
+}
+
+// TestHistoryOfViewsAndRules: what there was when, the newest first, and no key with it.
+func TestHistoryOfViewsAndRules(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "rules.json")
+	write := func(text string) {
+		require.NoError(t, os.WriteFile(path+".new", []byte(text), 0o600))
+		require.NoError(t, os.Rename(path+".new", path))
+	}
+	write(`{"epoch": 1, "rules": [{"prefix": "secret:", "do": "deny"}]}`)
+	s := newSceneOf(t, []memcache.Option{memcache.WithRuleStore(&rulestore.File{Path: path})})
+	var state inspect.State
+	past := func(kinds ...memcache.EventKind) func() bool {
+		return func() bool {
+			state = inspect.State{}
+			s.get("state.json", &state)
+			var seen []memcache.EventKind
+			for _, event := range state.Rules {
+				seen = append(seen, memcache.EventKind(event.Kind))
+			}
+			return slices.Equal(kinds, slices.Compact(seen))
+		}
+	}
+	require.Eventually(t, past(memcache.RulesChanged), 10*time.Second, time.Millisecond)
+	require.Equal(t, 1, state.Rules[0].Rules)
+	require.Len(t, state.Views, 1)
+	require.Equal(t, string(memcache.ViewChanged), state.Views[0].Kind)
+	require.Equal(t, 2, state.Views[0].Nodes)
+
+	write(`{"epoch": 2, "rules": [{"key": "secret:1", "do": "dance"}]}`)
+	require.Eventually(t, past(memcache.RulesRefused, memcache.RulesChanged), 10*time.Second, time.Millisecond)
+	require.NotEmpty(t, state.Rules[0].Error)
+	var rules inspect.Rules
+	_, body, _ := s.get("rules.json", &rules)
+	require.Equal(t, uint64(1), rules.Epoch, "the last good rules stay")
+	require.Positive(t, rules.Store.Failures)
+	require.NotEmpty(t, rules.Store.Error)
+	_, all, _ := s.get("state.json", nil)
+	require.NotContains(t, body+all, "secret")
+}
+
 func TestExplain(t *testing.T) {
 	s := newScene(t)
 	var answer struct{ Home, Text string }
@@ -135,7 +221,7 @@ func TestExplain(t *testing.T) {
 // TestThePageIsReadOnlyAndKeepsToItself: no other method, no other origin, no framing, no path besides.
 func TestThePageIsReadOnlyAndKeepsToItself(t *testing.T) {
 	s := newScene(t)
-	for _, path := range []string{"", "page.js", "page.css", "state.json", "keys.json", "explain.json?key=k"} {
+	for _, path := range []string{"", "page.js", "page.css", "state.json", "keys.json", "rules.json", "explain.json?key=k"} {
 		status, body, header := s.get(path, nil)
 		require.Equal(t, http.StatusOK, status, path)
 		require.Contains(t, header.Get("Content-Security-Policy"), "default-src 'none'", path)
@@ -151,7 +237,7 @@ func TestThePageIsReadOnlyAndKeepsToItself(t *testing.T) {
 			require.Equal(t, http.StatusMethodNotAllowed, response.StatusCode, "%s %s", method, path)
 		}
 	}
-	for _, path := range []string{"other", "page/page.js", "..%2f..%2fetc/passwd", "keys.json?n=0", "keys.json?n=x", "keys.json?n=100000"} {
+	for _, path := range []string{"other", "page/page.js", "..%2f..%2fetc/passwd", "keys.json?n=0", "keys.json?n=x", "keys.json?n=100000", "rules.json?n=0"} {
 		status, _, _ := s.get(path, nil)
 		require.Contains(t, []int{http.StatusNotFound, http.StatusBadRequest}, status, path)
 	}

@@ -18,6 +18,8 @@ type State struct {
 	Loads     memcache.LoadStats `json:"loads"`
 	Discovery *Discovery         `json:"discovery,omitempty"` // absent if the nodes are fixed
 	Events    []Event            `json:"events"`              // newest first
+	Views     []Event            `json:"views"`               // of Events, those of the view: what there was when
+	Rules     []Event            `json:"rules"`               // of Events, those of the store of rules
 }
 
 // Node is a node's place and its counters.
@@ -38,6 +40,10 @@ type Node struct {
 	Owed        int    `json:"owed"`
 	Missed      int    `json:"missed"`
 	Repaired    uint64 `json:"repaired"`
+	Ejected     bool   `json:"ejected"` // requests fail at once
+	Slow        bool   `json:"slow"`    // compared with the others: read last
+	Recent      int64  `json:"recent"`  // average latency, in microseconds, that Slow goes by; 0: not known
+	Step        string `json:"step"`    // a pool.Step, of its way in or out
 	Dialect     string `json:"dialect"`
 	Generation  string `json:"generation,omitempty"`
 	// Latency has a pair for each bucket that is not empty: where it ends, in microseconds, and its count. The last may
@@ -61,11 +67,21 @@ type Event struct {
 	Error string    `json:"error,omitempty"`
 	Nodes int       `json:"nodes,omitempty"`
 	Local string    `json:"local,omitempty"`
+	Rules int       `json:"rules,omitempty"` // of rules_changed: how many applied then
+}
+
+// history are the kinds of events that State.Views and State.Rules have.
+var history = map[memcache.EventKind]func(*State) *[]Event{
+	memcache.ViewChanged:  func(s *State) *[]Event { return &s.Views },
+	memcache.ViewRefused:  func(s *State) *[]Event { return &s.Views },
+	memcache.RulesChanged: func(s *State) *[]Event { return &s.Rules },
+	memcache.RulesRefused: func(s *State) *[]Event { return &s.Rules },
 }
 
 func stateOf(c *memcache.Client) State {
 	t, stats := c.Topology(), c.Stats()
-	s := State{Time: time.Now(), Kind: t.Kind, Local: t.Local, LocalBy: t.LocalBy, Nodes: []Node{}, Loads: stats.Loads, Events: []Event{}}
+	s := State{Time: time.Now(), Kind: t.Kind, Local: t.Local, LocalBy: t.LocalBy, Nodes: []Node{}, Loads: stats.Loads,
+		Events: []Event{}, Views: []Event{}, Rules: []Event{}}
 	places := make(map[string]memcache.NodeInfo, len(t.Nodes))
 	for _, n := range t.Nodes {
 		places[n.Name] = n
@@ -81,7 +97,11 @@ func stateOf(c *memcache.Client) State {
 	}
 	events := c.Events()
 	for i := len(events) - 1; i >= 0; i-- {
-		s.Events = append(s.Events, eventOf(events[i]))
+		event := eventOf(events[i])
+		s.Events = append(s.Events, event)
+		if list := history[events[i].Kind]; list != nil {
+			*list(&s) = append(*list(&s), event)
+		}
 	}
 	return s
 }
@@ -96,6 +116,7 @@ func nodeOf(s *pool.Stats, places map[string]memcache.NodeInfo) Node {
 		NodeInfo: info, Requests: s.Requests, Hits: s.Hits, Misses: s.Misses, Failovers: s.Failovers, Retries: s.Retries,
 		Ejections: s.Suspected, Dials: s.Dials, DialErrors: s.DialErrors, Lost: s.Broken, BytesOut: s.BytesOut, BytesIn: s.BytesIn,
 		Connections: s.Conns, Owed: s.Owed, Missed: s.Missed, Repaired: s.Repaired, Dialect: s.Dialect.String(), Latency: [][2]int64{},
+		Ejected: s.Ejected, Slow: s.Slow, Recent: s.Recent.Microseconds(), Step: s.Step.String(),
 	}
 	if s.Generation != 0 {
 		n.Generation = fmt.Sprintf("%016x", s.Generation)
@@ -113,7 +134,7 @@ func nodeOf(s *pool.Stats, places map[string]memcache.NodeInfo) Node {
 }
 
 func eventOf(e memcache.Event) Event {
-	event := Event{Time: e.Time, Kind: string(e.Kind), Node: e.Node, Nodes: e.Nodes, Local: e.Local}
+	event := Event{Time: e.Time, Kind: string(e.Kind), Node: e.Node, Nodes: e.Nodes, Local: e.Local, Rules: e.Rules}
 	if e.Err != nil {
 		event.Error = e.Err.Error()
 	}

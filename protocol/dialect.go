@@ -11,7 +11,7 @@ type Dialect uint8
 // The dialects, in rising order of what they can do.
 const (
 	Unknown     Dialect = iota // not asked yet
-	Text                       // classic text only: servers before 1.6.13, twemproxy, other compatible servers
+	Text                       // classic text only: servers before 1.6.13, proxies and other compatible servers
 	MetaBasic                  // meta commands; misses carry neither opaque nor key (1.6.13 to 1.6.17)
 	Meta                       // and misses that do (1.6.18 and later)
 	MetaExCAS                  // and explicit CAS, md x, ms s, appends that create the item (1.6.27 and later)
@@ -45,7 +45,8 @@ var dialectFloors = [...]struct {
 
 // DialectOf returns the dialect that a server answering this text to "version" speaks. A text that does not start with
 // three numbers, as some proxies send, means Text; so does a version from 2 on, because the servers that are known to
-// say so are not memcached.
+// say so are not memcached. A proxy that hands "version" on to a node, as twemproxy does from 0.5.0 on, looks like that node,
+// whatever it understands itself: its dialect has to be set.
 func DialectOf(version string) Dialect {
 	v, ok := parseVersion(version)
 	if !ok || v[0] > 1 {

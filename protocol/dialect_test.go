@@ -30,7 +30,7 @@ func TestDialectOf(t *testing.T) {
 		{"1.7.0", protocol.MetaCondGet},
 		{"1.10.0", protocol.MetaCondGet},
 		{"1.6.0-beta1", protocol.Text},
-		{"0.5.0", protocol.Text},        // twemproxy
+		{"0.5.0", protocol.Text},        // a program that numbers itself
 		{"14.0.1.Final", protocol.Text}, // a data grid with a classic connector
 		{"2.0.0", protocol.Text},
 		{"", protocol.Text},

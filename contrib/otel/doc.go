@@ -2,6 +2,7 @@
 //
 //	telemetry, err := memcacheotel.New()
 //	client, err := memcache.New(memcache.WithServers(addrs...), memcache.WithObserver(telemetry))
+//	watching, err := memcacheotel.Watch(client)
 //
 // Each call of the application is one span of kind client, retries and failovers included, and one measurement of its
 // duration, both as the semantic conventions for databases have them (https://opentelemetry.io/docs/specs/semconv/database/):
@@ -18,6 +19,10 @@
 // The metric db.client.operation.duration is in seconds, with buckets from 50 µs on: the recommended ones begin at 1 ms,
 // where a cache has its timeouts. Beside it there are memcache.client.hits, .misses and .failovers, counters of keys, and
 // memcache.client.events, of what happens to the nodes. A span has the hits, misses and failovers of its call as attributes.
+//
+// Watch adds what Client.Stats knows, read when metrics are: memcache.client.node.* has the state of each node, whether it is
+// ejected or slow; memcache.client.copies.* the copies of hot keys; memcache.client.verified.* the Sets that were looked at
+// again.
 //
 // No key is ever part of a span or a metric, unless WithKeys asks for it.
 package memcacheotel

@@ -15,9 +15,10 @@ import (
 // kind is what all calls of an operation that one node has answered in the same way have in common. There are few, so they
 // are made once: attributes are most of what telemetry costs.
 type kind struct {
-	name     string               // of spans
-	attrs    []attribute.KeyValue // of spans
-	measured metric.MeasurementOption
+	name  string                // of spans
+	attrs []attribute.KeyValue  // of spans
+	took  []metric.RecordOption // of durations
+	*counts
 }
 
 // kindKey tells kinds apart.
@@ -66,7 +67,8 @@ func (t *Telemetry) newKind(key kindKey, batch bool) *kind {
 	}
 	server, peer := nodeAttributes(key.addr)
 	attrs = append(attrs, server...)
-	k := &kind{name: key.operation, measured: metric.WithAttributeSet(attribute.NewSet(attrs...))}
+	measured := attribute.NewSet(attrs...)
+	k := &kind{name: key.operation, took: []metric.RecordOption{metric.WithAttributeSet(measured)}, counts: t.totals.of(measured)}
 	k.attrs = append(append([]attribute.KeyValue(nil), attrs...), peer...)
 	if !batch && key.addr != "" {
 		k.name += " " + key.addr

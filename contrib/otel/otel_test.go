@@ -8,6 +8,7 @@ import (
 
 	"github.com/nohop/memcache"
 	memcacheotel "github.com/nohop/memcache/contrib/otel"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/memcachetest"
 	"github.com/nohop/memcache/protocol"
 	"github.com/stretchr/testify/require"
@@ -30,16 +31,21 @@ type scene struct {
 	spans  *tracetest.SpanRecorder
 	tracer trace.Tracer
 	reader *metric.ManualReader
+	meters *metric.MeterProvider
 }
 
 func newScene(t *testing.T, nodes int, opts ...memcacheotel.Option) *scene {
+	return newSceneOf(t, nodes, nil, opts...)
+}
+
+func newSceneOf(t *testing.T, nodes int, clientOpts []memcache.Option, opts ...memcacheotel.Option) *scene {
 	s := &scene{T: t, spans: tracetest.NewSpanRecorder(), reader: metric.NewManualReader()}
+	s.meters = metric.NewMeterProvider(metric.WithReader(s.reader))
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(s.spans))
 	s.tracer = tracers.Tracer("test")
-	telemetry, err := memcacheotel.New(append(opts, memcacheotel.WithTracerProvider(tracers),
-		memcacheotel.WithMeterProvider(metric.NewMeterProvider(metric.WithReader(s.reader))))...)
+	telemetry, err := memcacheotel.New(append(opts, memcacheotel.WithTracerProvider(tracers), memcacheotel.WithMeterProvider(s.meters))...)
 	require.NoError(t, err)
-	clientOpts := []memcache.Option{memcache.WithReplicated(), memcache.WithObserver(telemetry), memcache.WithTimeout(5 * time.Second)}
+	clientOpts = append(clientOpts, memcache.WithReplicated(), memcache.WithObserver(telemetry), memcache.WithTimeout(5*time.Second))
 	for range nodes {
 		node := memcachetest.NewServer()
 		t.Cleanup(node.Close)
@@ -170,12 +176,87 @@ func (s *scene) metric(name string) metricdata.Metrics {
 }
 
 func (s *scene) sum(name string) (total int64) {
-	if data, ok := s.metric(name).Data.(metricdata.Sum[int64]); ok {
-		for _, p := range data.DataPoints {
-			total += p.Value
-		}
+	var points []metricdata.DataPoint[int64]
+	switch data := s.metric(name).Data.(type) {
+	case metricdata.Sum[int64]:
+		points = data.DataPoints
+	case metricdata.Gauge[int64]:
+		points = data.DataPoints
+	}
+	for _, p := range points {
+		total += p.Value
 	}
 	return total
+}
+
+// TestWatch: what Client.Stats knows is observed, until it is unregistered.
+func TestWatch(t *testing.T) {
+	s := newSceneOf(t, 2, []memcache.Option{memcache.WithKeyRules(
+		hotkey.Rule{Key: "hot", Action: hotkey.Action{Kind: hotkey.Keep}},
+		hotkey.Rule{Prefix: "bad:", Action: hotkey.Action{Kind: hotkey.Deny}},
+	)})
+	watching, err := memcacheotel.Watch(s.client, memcacheotel.WithMeterProvider(s.meters), memcacheotel.WithNamespace("sessions"))
+	require.NoError(t, err)
+	require.NoError(t, s.client.Set(t.Context(), &memcache.Item{Key: "hot", Value: make([]byte, 1000)}))
+	for range 3 {
+		_, err = s.client.Get(t.Context(), "hot")
+		require.NoError(t, err)
+	}
+	_, err = s.client.Get(t.Context(), "bad:1")
+	require.ErrorIs(t, err, memcache.ErrDenied)
+	stats := s.client.Stats()
+	for name, want := range map[string]uint64{
+		"memcache.client.copies.keys": 1, "memcache.client.copies.size": uint64(stats.Copies.Bytes), "memcache.client.copies.kept": stats.Copies.Kept,
+		"memcache.client.copies.checks": stats.Copies.Checks, "memcache.client.copies.saved": stats.Copies.Saved,
+		"memcache.client.denied": 1, "memcache.client.verified.sets": 0, "memcache.client.node.ejected": 0, "memcache.client.node.slow": 0,
+		"memcache.client.node.connections": 2,
+	} {
+		require.Equal(t, int64(want), s.sum(name), name)
+	}
+	require.Positive(t, stats.Copies.Kept)
+	require.Equal(t, map[string]string{s.nodes[0].Addr(): "up", s.nodes[1].Addr(): "up"}, s.states())
+
+	s.nodes[0].Kill()
+	require.Eventually(t, func() bool {
+		_ = s.client.Set(t.Context(), &memcache.Item{Key: "k"})
+		return s.sum("memcache.client.node.ejected") == 1
+	}, 10*time.Second, time.Millisecond)
+	require.Equal(t, "down", s.states()[s.nodes[0].Addr()])
+	require.NoError(t, watching.Unregister())
+	require.Empty(t, s.states())
+}
+
+// states returns the state of each node, as the metrics have it.
+func (s *scene) states() map[string]string {
+	found := map[string]string{}
+	data, ok := s.metric("memcache.client.node.state").Data.(metricdata.Gauge[int64])
+	if !ok {
+		return found
+	}
+	for _, p := range data.DataPoints {
+		name, _ := p.Attributes.Value("memcache.node")
+		state, _ := p.Attributes.Value("memcache.node.state")
+		space, _ := p.Attributes.Value("db.namespace")
+		require.Equal(s, "sessions", space.AsString())
+		found[name.AsString()] = state.AsString()
+	}
+	return found
+}
+
+// TestCountsOfManyNodes: nothing is lost and nothing grows for ever where nodes come and go.
+func TestCountsOfManyNodes(t *testing.T) {
+	s := newScene(t, 1)
+	telemetry, err := memcacheotel.New(memcacheotel.WithMeterProvider(s.meters), memcacheotel.WithTracerProvider(tracenoop.NewTracerProvider()))
+	require.NoError(t, err)
+	call := memcache.Call{Command: protocol.Get, Keys: 1}
+	const nodes = 10_000
+	for range 2 {
+		for i := range nodes {
+			telemetry.End(telemetry.Start(t.Context(), call), call, memcache.Result{Addr: fmt.Sprint("node-", i, ":11211"), Hits: 1, Failovers: 2})
+		}
+	}
+	require.Equal(t, int64(2*nodes), s.sum("memcache.client.hits"))
+	require.Equal(t, int64(4*nodes), s.sum("memcache.client.failovers"))
 }
 
 // TestAddresses of all kinds are named as conventions have it.
@@ -212,6 +293,12 @@ func Example() {
 		return
 	}
 	defer client.Close()
+	watching, err := memcacheotel.Watch(client)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer watching.Unregister()
 }
 
 // BenchmarkTelemetry is what a get costs more with spans and metrics on, and with metrics alone.

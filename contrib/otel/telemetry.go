@@ -21,10 +21,9 @@ type Telemetry struct {
 	config
 	tracer   trace.Tracer
 	duration metric.Float64Histogram
-	hits     metric.Int64Counter
-	misses   metric.Int64Counter
-	failover metric.Int64Counter
 	events   metric.Int64Counter
+	counters counters
+	totals   totals
 	kinds    kinds
 }
 
@@ -33,23 +32,27 @@ var _ memcache.Observer = (*Telemetry)(nil)
 // durationBounds are the buckets of durations, in seconds.
 var durationBounds = []float64{50e-6, 100e-6, 200e-6, 400e-6, 800e-6, 1.6e-3, 3.2e-3, 6.4e-3, 12.8e-3, 25.6e-3, 51.2e-3, 0.1, 0.2, 0.5, 1, 2.5}
 
-// New returns a Telemetry over the global providers, or those of opts. The error is that of an instrument.
+// New returns a Telemetry over the global providers, or those of opts. What it has counted is told for as long as the meter
+// provider lives, so make one for a process and not one for a request. The error is that of an instrument.
 func New(opts ...Option) (*Telemetry, error) {
 	t := &Telemetry{config: newConfig(opts)}
 	t.tracer = t.tracers.Tracer(scope)
 	m := t.meters.Meter(scope)
-	var errs [5]error
+	var errs [3]error
 	t.duration, errs[0] = m.Float64Histogram("db.client.operation.duration", metric.WithUnit("s"),
 		metric.WithDescription("Duration of database client operations."), metric.WithExplicitBucketBoundaries(durationBounds...))
-	counter := func(i int, name, unit, what string) (c metric.Int64Counter) {
-		c, errs[i] = m.Int64Counter(name, metric.WithUnit(unit), metric.WithDescription(what))
-		return c
-	}
-	t.hits = counter(1, "memcache.client.hits", "{key}", "Reads that found their key.")
-	t.misses = counter(2, "memcache.client.misses", "{key}", "Reads that did not find their key.")
-	t.failover = counter(3, "memcache.client.failovers", "{key}", "Keys moved on to another replica because one failed.")
-	t.events = counter(4, "memcache.client.events", "{event}", "What has happened to nodes and view.")
+	t.events, errs[1] = m.Int64Counter("memcache.client.events", metric.WithUnit("{event}"),
+		metric.WithDescription("What has happened to nodes and view."))
+	errs[2] = t.startCounters(&instruments{meter: m})
 	return t, errors.Join(errs[:]...)
+}
+
+func (t *Telemetry) startCounters(i *instruments) error {
+	t.counters.hits = i.add("memcache.client.hits", "{key}", "Reads that found their key.", counter)
+	t.counters.misses = i.add("memcache.client.misses", "{key}", "Reads that did not find their key.", counter)
+	t.counters.failovers = i.add("memcache.client.failovers", "{key}", "Keys moved on to another replica because one failed.", counter)
+	_, err := i.observedBy(t.observe)
+	return err
 }
 
 // pending is the context of a call, with what End needs of Start.
@@ -89,16 +92,8 @@ func (t *Telemetry) End(ctx context.Context, call memcache.Call, r memcache.Resu
 		t.describe(p.span, k, call, r)
 	}
 	p.span.End()
-	t.duration.Record(ctx, time.Since(p.began).Seconds(), k.measured)
-	add(ctx, t.hits, r.Hits, k)
-	add(ctx, t.misses, r.Misses, k)
-	add(ctx, t.failover, r.Failovers, k)
-}
-
-func add(ctx context.Context, c metric.Int64Counter, n int, k *kind) {
-	if n > 0 {
-		c.Add(ctx, int64(n), k.measured)
-	}
+	t.duration.Record(ctx, time.Since(p.began).Seconds(), k.took...)
+	k.add(&r)
 }
 
 // Event implements memcache.Observer.

@@ -66,6 +66,16 @@ var nodeMetrics = []metric[pool.Stats]{
 	{"node_missed_keys", "Keys that a node has missed writes of and that are not read there.", gauge, func(s *pool.Stats) float64 { return float64(s.Missed) }},
 	{"node_connections", "Live connections to a node.", gauge, func(s *pool.Stats) float64 { return float64(s.Conns) }},
 	{"node_owed_replies", "Replies that a node owes now.", gauge, func(s *pool.Stats) float64 { return float64(s.Owed) }},
+	{"node_ejected", "1 if requests to the node fail at once.", gauge, func(s *pool.Stats) float64 { return oneIf(s.Ejected) }},
+	{"node_slow", "1 if the node is so much slower than the others that it is read last.", gauge, func(s *pool.Stats) float64 { return oneIf(s.Slow) }},
+	{"node_recent_latency_seconds", "Average latency of the last requests, by which slow nodes are told; 0 if it is not known.", gauge, func(s *pool.Stats) float64 { return s.Recent.Seconds() }},
+}
+
+func oneIf(holds bool) float64 {
+	if holds {
+		return 1
+	}
+	return 0
 }
 
 var clientMetrics = []metric[memcache.Stats]{
@@ -78,6 +88,27 @@ var clientMetrics = []metric[memcache.Stats]{
 	{"loads_shared_total", "Callers that joined a load of their process.", counter, func(s *memcache.Stats) float64 { return float64(s.Loads.Shared) }},
 	{"loads_waited_total", "Times that another process's load was waited for.", counter, func(s *memcache.Stats) float64 { return float64(s.Loads.Waited) }},
 	{"discovery_failures", "Failures of discovery in a row.", gauge, func(s *memcache.Stats) float64 { return float64(s.Discovery.Failures) }},
+
+	{"copies_keys", "Hot keys that the process knows versions of.", gauge, func(s *memcache.Stats) float64 { return float64(s.Copies.Entries) }},
+	{"copies_bytes", "Bytes that these keys take, with the values that are kept.", gauge, func(s *memcache.Stats) float64 { return float64(s.Copies.Bytes) }},
+	{"copies_checks_total", "Times that a home was asked whether a hot key has changed.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Checks) }},
+	{"copies_changed_total", "Checks that found another version.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Changed) }},
+	{"copies_kept_reads_total", "Reads answered by a value kept in the process.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Kept) }},
+	{"copies_spread_reads_total", "Reads answered by a copy on another node.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Copied) }},
+	{"copies_saved_bytes_total", "Bytes of values that homes did not have to send.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Saved) }},
+	{"copies_made_total", "Copies made on other nodes.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Fills + s.Copies.Pushes) }},
+	{"copies_fallbacks_total", "Reads for which a copy was sought and that went home after all.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Fallbacks) }},
+	{"denied_total", "Requests refused by a rule.", counter, func(s *memcache.Stats) float64 { return float64(s.Copies.Denied) }},
+	{"rules_failures", "Failures of the store of rules in a row.", gauge, func(s *memcache.Stats) float64 { return float64(s.Rules.Failures) }},
+	{"rules_age_seconds", "How long the rules have gone unconfirmed; 0 while the store is well.", gauge, func(s *memcache.Stats) float64 { return s.Rules.Age.Seconds() }},
+
+	{"verified_sets_total", "Sets of several replicas that were looked at again.", counter, func(s *memcache.Stats) float64 { return float64(s.Verified.Verified) }},
+	{"verified_split_sets_total", "Verified sets whose replicas had come to differ.", counter, func(s *memcache.Stats) float64 { return float64(s.Verified.Splits) }},
+	{"verified_removed_copies_total", "Copies removed because they differed.", counter, func(s *memcache.Stats) float64 { return float64(s.Verified.Removed) }},
+	{"verified_unknown_copies_total", "Copies that could not be looked at, and are deleted.", counter, func(s *memcache.Stats) float64 { return float64(s.Verified.Unknown) }},
+	{"verified_skipped_sets_total", "Sets whose copies cannot be told from others, and may differ.", counter, func(s *memcache.Stats) float64 { return float64(s.Verified.Skipped) }},
+	{"verified_in_caller_total", "Verified sets whose callers had to wait for it.", counter, func(s *memcache.Stats) float64 { return float64(s.Verified.InCaller) }},
+	{"verified_queued_sets", "Sets that wait to be verified.", gauge, func(s *memcache.Stats) float64 { return float64(s.Verified.Queued) }},
 }
 
 // Describe implements prometheus.Collector.

@@ -5,7 +5,8 @@
 //	registry.MustRegister(metrics, memcacheprom.NewCollector(client))
 //
 // The Collector reads Client.Stats when it is scraped and costs nothing else: each node's requests, reads, hits, latencies,
-// state, connections and repairs; the loads of GetOrLoad; discovery. The Observer adds what
+// state, connections and repairs, and whether it is ejected or slow; the loads of GetOrLoad; discovery; copies of hot keys and
+// the store of rules; Sets that were verified. The Observer adds what
 // calls of the application came to, with their durations, and counts events; it costs each call some hundred nanoseconds, so
 // it is apart. Either can be used alone.
 //

@@ -3,6 +3,7 @@ package memcacheprom
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/nohop/memcache"
@@ -25,7 +26,7 @@ var (
 )
 
 // outcomes are the values of the label "outcome": classes of errors, see memcache.ErrorClass. Misses and conflicts are ok.
-var outcomes = []string{"ok", "timeout", "canceled", "node-down", "partial-write", "bad-request", "network-error", "server-error", "other"}
+var outcomes = []string{"ok", "timeout", "canceled", "node-down", "partial-write", "denied", "bad-request", "network-error", "server-error", "other"}
 
 // operations are the values of the label "operation".
 var operations = []string{"get", "get-and-touch", "set", "compare-and-swap", "add", "replace", "append", "prepend", "delete", "touch",
@@ -103,4 +104,11 @@ func operationOf(call memcache.Call) string {
 	return call.Command.String()
 }
 
-func outcomeOf(err error) string { return cmp.Or(memcache.ErrorClass(err), "ok") }
+// outcomeOf is one of outcomes, also for an error of a class that is newer than they are.
+func outcomeOf(err error) string {
+	outcome := cmp.Or(memcache.ErrorClass(err), "ok")
+	if !slices.Contains(outcomes, outcome) {
+		return "other"
+	}
+	return outcome
+}

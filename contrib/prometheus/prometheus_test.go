@@ -3,6 +3,7 @@ package memcacheprom_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/nohop/memcache"
 	memcacheprom "github.com/nohop/memcache/contrib/prometheus"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/memcachetest"
 	"github.com/nohop/memcache/protocol"
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,7 +41,7 @@ func newScene(t *testing.T, nodes int, opts ...memcache.Option) *scene {
 		opts = append(opts, memcache.WithServers(node.Addr()))
 	}
 	observer := memcacheprom.NewObserver()
-	client, err := memcache.New(append(opts, memcache.WithTimeout(5*time.Second), memcache.WithObserver(observer))...)
+	client, err := memcache.New(append([]memcache.Option{memcache.WithTimeout(5 * time.Second), memcache.WithObserver(observer)}, opts...)...)
 	require.NoError(t, err)
 	t.Cleanup(func() { client.Close() })
 	s.client = client
@@ -110,6 +112,54 @@ func TestADeadNode(t *testing.T) {
 	require.Equal(t, 1.0, s.sum("memcache_node_failovers_total"))
 	require.Eventually(t, func() bool { return s.sum("memcache_events_total", "kind", "node_lost") >= 2 }, 10*time.Second, time.Millisecond)
 	require.Zero(t, s.sum("memcache_node_state", "state", "up"))
+}
+
+// TestEveryErrorHasAnOutcome, whatever its class.
+func TestEveryErrorHasAnOutcome(t *testing.T) {
+	s := newScene(t, 1, memcache.WithKeyRules(hotkey.Rule{Prefix: "bad:", Action: hotkey.Action{Kind: hotkey.Deny}}))
+	_, err := s.client.Get(t.Context(), "bad:1")
+	require.ErrorIs(t, err, memcache.ErrDenied)
+	require.Equal(t, 1.0, s.sum("memcache_calls_total", "operation", "get", "outcome", "denied"))
+	require.Equal(t, 1.0, s.sum("memcache_denied_total"))
+
+	observer, registry := memcacheprom.NewObserver(), prometheus.NewRegistry()
+	registry.MustRegister(observer)
+	for i, err := range []error{nil, memcache.ErrCacheMiss, memcache.ErrNotStored, memcache.ErrPartialWrite, memcache.ErrNodeDown, io.EOF} {
+		observer.End(t.Context(), memcache.Call{Command: protocol.Set, Keys: 1}, memcache.Result{Err: err})
+		require.Equal(t, float64(i+1), (&scene{T: t, registry: registry}).sum("memcache_calls_total", "operation", "set"))
+	}
+}
+
+// TestAnEjectedNode is to be seen as one, and so are those that are not.
+func TestAnEjectedNode(t *testing.T) {
+	s := newScene(t, 2, memcache.WithReplicated())
+	require.NoError(t, s.client.Set(t.Context(), &memcache.Item{Key: "k"}))
+	require.Zero(t, s.sum("memcache_node_ejected"))
+	require.Zero(t, s.sum("memcache_node_slow"))
+	require.Positive(t, s.sum("memcache_node_recent_latency_seconds"))
+	s.nodes[0].Kill()
+	require.Eventually(t, func() bool {
+		_ = s.client.Set(t.Context(), &memcache.Item{Key: "k"})
+		return s.sum("memcache_node_ejected", "node", s.nodes[0].Addr()) == 1
+	}, 10*time.Second, time.Millisecond)
+	require.Zero(t, s.sum("memcache_node_ejected", "node", s.nodes[1].Addr()))
+	require.Equal(t, 2.0, s.sum("memcache_node_state"), "one state for each node")
+}
+
+// TestCopiesAndVerifiedSets are those of Client.Stats.
+func TestCopiesAndVerifiedSets(t *testing.T) {
+	s := newScene(t, 2, memcache.WithReplicated(), memcache.WithPropagation(time.Second), memcache.WithTimeout(200*time.Millisecond),
+		memcache.WithKeyRules(hotkey.Rule{Key: "hot", Action: hotkey.Action{Kind: hotkey.Keep}}))
+	require.Eventually(t, func() bool { // nothing is stored before the nodes have joined, D and some seconds
+		_ = s.client.Set(t.Context(), &memcache.Item{Key: "hot", Value: make([]byte, 1000)})
+		_, _ = s.client.Get(t.Context(), "hot")
+		return s.sum("memcache_copies_kept_reads_total") > 0 && s.sum("memcache_verified_sets_total") > 0
+	}, 20*time.Second, 20*time.Millisecond)
+	require.Equal(t, 1.0, s.sum("memcache_copies_keys"))
+	require.Greater(t, s.sum("memcache_copies_bytes"), 1000.0)
+	require.GreaterOrEqual(t, s.sum("memcache_copies_saved_bytes_total"), 1000.0)
+	require.Positive(t, s.sum("memcache_copies_checks_total"))
+	require.Zero(t, s.sum("memcache_verified_split_sets_total"))
 }
 
 // TestNamesAreAsPrometheusWantsThem, and the buckets of latencies hold all of them.

@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/inspect"
 	"github.com/nohop/memcache/memcachetest"
 	"github.com/stretchr/testify/require"
@@ -77,7 +78,8 @@ func newScene(t *testing.T) *scene {
 		t.Cleanup(node.Close)
 		s.nodes, addrs = append(s.nodes, node), append(addrs, node.Addr())
 	}
-	client, err := memcache.New(memcache.WithServers(addrs...), memcache.WithReplicated(), memcache.WithTimeout(2*time.Second))
+	client, err := memcache.New(memcache.WithServers(addrs...), memcache.WithReplicated(), memcache.WithTimeout(2*time.Second),
+		memcache.WithKeyRules(hotkey.Rule{Prefix: "session:", Action: hotkey.Action{Kind: hotkey.Deny}}))
 	require.NoError(t, err)
 	server := httptest.NewServer(http.StripPrefix("/debug", inspect.Handler(client, inspect.WithKeys())))
 	ctx, stop := context.WithCancel(context.Background())
@@ -129,7 +131,10 @@ func TestThePage(t *testing.T) {
 	run(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(s.url),
 		await(`Number(document.body.dataset.looks) >= 3`),
 		await(`document.querySelector('#hot tbody').textContent.includes('popular:<b>home</b>')`),
-		await(`document.querySelector('#missed tbody').textContent.includes('usre:7')`))
+		await(`document.querySelector('#missed tbody').textContent.includes('usre:7')`),
+		await(`document.querySelector('#rules tbody').textContent.includes('popular:<b>home</b>keepautomatic')`),
+		await(`document.querySelector('#rules tbody').textContent.includes('session: …denyexplicit')`))
+	require.Regexp(t, `view changed3 nodes`, text("#history"))
 	require.Contains(t, text("#summary"), "3 of 3 nodes well")
 	require.Regexp(t, `^[\d.]+k?/s$`, text("#rate"))
 	for _, node := range s.nodes {
@@ -143,6 +148,7 @@ func TestThePage(t *testing.T) {
 	shown := time.Since(killed)
 	require.Less(t, shown, 2*time.Second+500*time.Millisecond*busy, "a killed node")
 	require.Contains(t, text("#summary"), "2 of 3 nodes well")
+	require.Contains(t, text("#nodes"), "down, ejected")
 	s.nodes[1].Start()
 	run(await(`document.querySelector('#nodes .down') === null`))
 

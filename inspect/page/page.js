@@ -1,6 +1,6 @@
 'use strict';
 
-// The page fetches state.json and keys.json once a second and shows what has changed between two of them. All text is set as
+// The page fetches state.json, keys.json and rules.json once a second and shows what has changed between two of them. All text is set as
 // text, never as markup.
 
 const every = 1000; // ms between two looks
@@ -126,6 +126,8 @@ function showNodes(state, d) {
     const name = element('span', n.name + (n.zone ? ' · ' + n.zone : ''));
     if (n.name === state.local || n.zone && n.zone === state.local) name.append(element('span', ' local', 'local'));
     const nodeState = element('span', n.state, 'state ' + n.state);
+    if (n.ejected) nodeState.append(element('span', ', ejected', 'down'));
+    if (n.slow) nodeState.append(element('span', ', slow', 'slow'));
     if (n.reason) nodeState.append(element('span', ' ' + n.reason, 'why'));
     return [name, nodeState, [percent(n.homes), 'n'], [short(d.of(n, 'requests')), 'n'], [percent(hits / (hits + misses)), 'n'],
       [time(quantile(0.5, n.latency, old && old.latency)), 'n'], [time(quantile(0.99, n.latency, old && old.latency)), 'n'],
@@ -134,13 +136,33 @@ function showNodes(state, d) {
   }), 'no nodes');
 }
 
+function what(e) {
+  switch (e.kind) {
+    case 'view_changed': return (e.nodes || 0) + ' nodes' + (e.local ? ', local ' + e.local : '');
+    case 'rules_changed': return (e.rules || 0) + ' rules';
+  }
+  return '';
+}
+
 function showEvents(state) {
-  rows('events', state.events.map(e => [new Date(e.time).toLocaleTimeString(), e.kind.replaceAll('_', ' '), [e.node || '', 'name'],
-    [e.error || (e.kind === 'view_changed' ? e.nodes + ' nodes' + (e.local ? ', local ' + e.local : '') : ''), 'why']]), 'nothing yet');
+  const row = e => [new Date(e.time).toLocaleTimeString(), e.kind.replaceAll('_', ' '), [[e.node, e.error || what(e)].filter(Boolean).join(' · '), 'why']];
+  rows('events', state.events.map(row), 'nothing yet');
+  const past = state.views.concat(state.rules).sort((a, b) => Date.parse(b.time) - Date.parse(a.time));
+  rows('history', past.map(row), 'nothing yet');
+}
+
+const name = k => k.key || k.template || (k.key_base64 ? 'base64 ' + k.key_base64 : '#' + k.id);
+
+function showRules(report) {
+  rows('rules', report.rules.map(r => [[name(r) + (r.of === 'prefix' ? ' …' : ''), 'key'], r.do + (r.nodes ? ': ' + r.nodes.join(', ') : ''), r.origin,
+    r.expires ? new Date(r.expires).toLocaleTimeString() : '']), 'no key has one');
+  const parts = [];
+  if (report.total > report.rules.length) parts.push(`${report.rules.length} of ${report.total}`);
+  if (report.store && report.store.failures) parts.push(`the store fails: ${report.store.error}`);
+  byId('ruleStore').textContent = parts.join(' · ');
 }
 
 function showKeys(report) {
-  const name = k => k.key || k.template || (k.key_base64 ? 'base64 ' + k.key_base64 : '#' + k.id);
   const ratio = k => k.hit_ratio === undefined ? '–' : percent(k.hit_ratio);
   rows('hot', report.keys.map(k => [[name(k), 'key'], [percent(k.share), 'n'], [short(k.ops_per_second), 'n'], [short(k.bytes_per_second), 'n'],
     [ratio(k), 'n'], [k.home || '', 'name'], k.remedy || (k.hot_since ? 'hot' : '')]), 'none is hot');
@@ -165,12 +187,13 @@ async function fetchJSON(path) {
 
 async function look() {
   try {
-    const [state, keys] = await Promise.all([fetchJSON('state.json'), fetchJSON('keys.json')]);
+    const [state, keys, rules] = await Promise.all([fetchJSON('state.json'), fetchJSON('keys.json'), fetchJSON('rules.json')]);
     const d = delta(state.body);
     showTotals(state.body, d);
     showNodes(state.body, d);
     showEvents(state.body);
     showKeys(keys.body);
+    showRules(rules.body);
     summarize(state.body);
     last = state.body;
     failures = 0;
