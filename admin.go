@@ -7,6 +7,7 @@ import (
 
 	"github.com/nohop/memcache/discovery"
 	"github.com/nohop/memcache/hotcopy"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
@@ -104,6 +105,8 @@ type Stats struct {
 	Loads     LoadStats           // of GetOrLoad
 	Copies    hotcopy.Stats       // of hot keys
 	Rules     rulestore.Status    // of the store of rules; zero if there is none
+
+	HotKeySources []hotkey.EyeStatus // of WithHotKeySource, in the order in which they were given
 }
 
 // Stats returns a snapshot. It asks no node; see ServerStats for that.
@@ -127,6 +130,9 @@ func (c *Client) Stats() Stats {
 	}
 	if c.follower != nil {
 		s.Discovery = c.follower.Status()
+	}
+	if c.detector != nil {
+		s.HotKeySources = c.detector.Eyes()
 	}
 	return s
 }

@@ -139,7 +139,7 @@
 //
 // The client looks at its own traffic for keys that cost their node too much, and for keys that are read again and again and
 // are never there: TopKeys, MissedKeys, MissedTemplates, and HotKeyEvents as they come and go (package hotkey says how they are
-// found, and WithHotKeys from when they count).
+// found, and WithHotKeys from when they count). WithHotKeySource adds what others see: the nodes' own logs, an sFlow analyzer.
 //
 // A hot key is relieved by itself: the process keeps its value and asks the key's home, in some twenty bytes, whether it is still
 // the same; values too large for that are read from copies on several nodes. What is read is never older than without (package

@@ -34,6 +34,9 @@ const (
 	RulesChanged EventKind = "rules_changed" // the store has other rules
 	RulesRefused EventKind = "rules_refused" // the store fails, or what it holds is not valid; the last rules stay
 	NodeUnfit    EventKind = "node_unfit"    // nothing can be done about hot keys of this node, Err says why
+
+	HotKeySourceFailed EventKind = "hot_key_source_failed" // Source does not see all that it should, Err says why
+	HotKeySourceBack   EventKind = "hot_key_source_back"   // it does again
 )
 
 // Event is something that has happened to a node, or to the view.
@@ -46,6 +49,7 @@ type Event struct {
 	Nodes   int           // of ViewChanged: how many there are
 	Local   string        // of ViewChanged: the local node or zone
 	Rules   int           // of RulesChanged: how many apply
+	Source  string        // of HotKeySourceFailed and HotKeySourceBack: its name
 	Dropped int           // events that the observers have missed just before this one, because they were too slow
 }
 

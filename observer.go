@@ -40,7 +40,41 @@ type Result struct {
 	Failovers int    // replicas that keys have been moved on from because they failed
 	Node      string // the node that has answered, or failed, the last key; "" if there is none
 	Addr      string // of Node
+
+	ops []*pool.Op
 }
+
+// KeyResult is what came of one key of a call.
+type KeyResult struct {
+	Key    string          // as it travels
+	Status protocol.Status // of the answer; NoReply if there was none
+	Err    error           // why there was none
+	Bytes  int             // of the value that was read or sent, as it travels
+	Node   string          // the node that has answered or failed; "" if there is none
+	Addr   string          // of Node
+}
+
+// Key returns what came of one key, i being 0 to Call.Keys-1; the zero KeyResult if there is none. It may be called within End
+// only: the memory is used again after that. What is not asked for costs nothing.
+func (r Result) Key(i int) KeyResult {
+	if i < 0 || i >= len(r.ops) {
+		return KeyResult{}
+	}
+	op := r.ops[i]
+	k := KeyResult{Key: op.Request.Key, Err: op.Err, Bytes: len(op.Request.Value)}
+	if op.Err == nil {
+		k.Status = op.Reply.Status
+	}
+	if isRead(op.Request.Command) {
+		k.Bytes = max(0, len(op.Value)-len(op.Dst)) // no value where nothing was found
+	}
+	if op.Node != nil {
+		k.Node, k.Addr = op.Node.Name(), op.Node.Addr()
+	}
+	return k
+}
+
+func isRead(c protocol.Command) bool { return c == protocol.Get || c == protocol.GetAndTouch }
 
 // WithObserver adds an observer. Several are told in the order in which they were given, and each gets the context of the
 // one before it.
@@ -61,7 +95,8 @@ func callOf(ops []*pool.Op) Call {
 }
 
 // resultOf sums a batch up.
-func resultOf(ops []*pool.Op) (r Result) {
+func resultOf(ops []*pool.Op) Result {
+	r := Result{ops: ops}
 	for _, op := range ops {
 		r.Failovers += op.Failovers
 		switch {
@@ -69,7 +104,7 @@ func resultOf(ops []*pool.Op) (r Result) {
 			if r.Failed++; r.Err == nil {
 				r.Err = op.Err
 			}
-		case op.Request.Command != protocol.Get && op.Request.Command != protocol.GetAndTouch:
+		case !isRead(op.Request.Command):
 		case op.Reply.Status == protocol.Miss:
 			r.Misses++
 		default:

@@ -12,6 +12,7 @@ import (
 
 	"github.com/nohop/memcache"
 	"github.com/nohop/memcache/memcachetest"
+	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
 	"github.com/stretchr/testify/require"
 )
@@ -20,6 +21,7 @@ import (
 type diary struct {
 	mu     sync.Mutex
 	calls  []string
+	keys   []memcache.KeyResult
 	events []memcache.Event
 }
 
@@ -37,6 +39,9 @@ func (d *diary) End(ctx context.Context, call memcache.Call, r memcache.Result) 
 	}
 	d.calls = append(d.calls, fmt.Sprintf("%v %d: %d hits, %d misses, %d failed, %d failovers at %s",
 		call.Command, call.Keys, r.Hits, r.Misses, r.Failed, r.Failovers, r.Node))
+	for i := range call.Keys {
+		d.keys = append(d.keys, r.Key(i))
+	}
 }
 
 func (d *diary) Event(e memcache.Event) {
@@ -196,6 +201,36 @@ type idle struct{}
 func (idle) Start(ctx context.Context, _ memcache.Call) context.Context { return ctx }
 func (idle) End(context.Context, memcache.Call, memcache.Result)        {}
 func (idle) Event(memcache.Event)                                       {}
+
+// TestObserversSeeEachKey of a call: what was asked, what came, how large it was and from where.
+func TestObserversSeeEachKey(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		told := &diary{}
+		c := w.client(memcache.WithObserver(told))
+		require.NoError(w, c.Set(w.Context(), &memcache.Item{Key: "k", Value: []byte("12345")}))
+		_, err := c.GetMulti(w.Context(), []string{"k", "none"})
+		require.NoError(w, err)
+		_, err = c.AppendGet(w.Context(), []byte("there before"), "k")
+		require.NoError(w, err)
+		w.servers[0].Kill()
+		_, err = c.Get(w.Context(), "k")
+		require.Error(w, err)
+		failed := told.keys[4]
+		require.Equal(w, err, failed.Err)
+		name := c.Topology().Nodes[0].Name
+		require.Equal(w, memcache.KeyResult{Key: "k", Err: err, Node: name, Addr: w.addrs[0]}, failed)
+		for i, want := range []memcache.KeyResult{
+			{Key: "k", Status: protocol.OK, Bytes: 5},
+			{Key: "k", Status: protocol.OK, Bytes: 5},
+			{Key: "none", Status: protocol.Miss},
+			{Key: "k", Status: protocol.OK, Bytes: 5},
+		} {
+			want.Node, want.Addr = name, w.addrs[0]
+			require.Equal(w, want, told.keys[i])
+		}
+		require.Zero(w, memcache.Result{}.Key(0))
+	})
+}
 
 // ExampleWithObserver logs calls that were slow or failed.
 func ExampleWithObserver() {

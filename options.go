@@ -39,6 +39,7 @@ type config struct {
 	observers       []Observer
 	remedies        remedyConfig
 	hotKeys         *hotkey.Options // nil: nobody looks for them
+	hotSources      []HotKeySource
 	nodeSet         pool.NodeSetConfig
 	node            pool.Config // for every node; Name, Addr and NodeSet are filled in
 }

@@ -34,6 +34,7 @@ type Detector struct {
 	missed  *missList     // missed keys
 	family  *missList     // families of missed keys
 	fleet   map[uint64]float64
+	eyes    []*Eye
 }
 
 // New returns a detector. The error matches ErrBadOptions.
@@ -44,7 +45,7 @@ func New(o Options) (*Detector, error) {
 	}
 	s := newSink()
 	d := &Detector{opts: o, nodes: o.Nodes, sink: s, watched: newWatchlist()}
-	d.missed, d.family = newMissList(s.misses, nameKey), newMissList(s.templates, nameFamily)
+	d.missed, d.family = newMissList(s.misses, nameKey, d.reportedMissed), newMissList(s.templates, nameFamily, noFamilies)
 	d.costMean.Store(minGap * int64(o.RequestCost+framing))
 	d.missMean.Store(1)
 	return d, nil

@@ -37,6 +37,12 @@
 //
 // The memory of all that is fixed, below 512 KiB, whatever the keys.
 //
+// # Other eyes
+//
+// An Eye (eye.go) takes in what the owner of the samplers does not do himself. Single ops go to a sampler of the eye's and count
+// like all others; package fetchers gets them from the nodes' logs. Rates of keys are judged by the same verdict, by the bytes
+// or misses that are told; package sflowrt gets them from an analyzer. Key.Origin names the eyes that have seen a key.
+//
 // # Remedies
 //
 // Choose is the automatic choice as a pure function: keep the value in the process, spread it over nodes, or nothing and

@@ -39,6 +39,7 @@ func TestRemediesGoByTheFleet(t *testing.T) {
 	l.SetFleetShares([]FleetShare{{hash, 0.03}, {hash + 1, 0.5}})
 	require.Equal(t, 3, copies())
 	require.InDelta(t, 0.03, l.Top(1)[0].FleetShare, 1e-9)
+	require.InDelta(t, 0.03, l.Report(1).Keys[0].FleetShare, 1e-9)
 	require.InDelta(t, 0.1, l.Top(1)[0].Share, 0.03)
 	l.SetFleetShares(nil)
 	require.Equal(t, alone, copies())

@@ -23,8 +23,11 @@ func (d *Detector) Remedies(p Policy, explicit *Table) []Remedy {
 	left := p.withDefaults().KeepBytes
 	var remedies []Remedy
 	for _, w := range d.acting() {
+		if w.size == 0 {
+			continue // an eye has told of it, and nobody knows yet what it is like: this process has not read it
+		}
 		key := w.key()
-		key.Name, key.FleetShare = d.sink.name(key.Hash), d.fleet[key.Hash]
+		key.Name, key.FleetShare, key.Origin = d.sink.name(key.Hash), d.fleet[key.Hash], d.origin(w.eyes)
 		policy := p
 		if rule := explicit.Lookup(key.Hash, key.Name); rule != nil {
 			if rule.Action.Kind != Auto {

@@ -2,6 +2,7 @@ package hotkey
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -20,6 +21,10 @@ type Key struct {
 	Sampled        int       // ops sampled, n: one standard deviation of the estimates is about 1/sqrt(n)
 	Since          time.Time // when it became hot; zero if it is not
 	FleetShare     float64   // as Share, of all processes; 0: not known, see SetFleetShares
+	Origin         string    // the eyes that have seen it, see Eye, joined by commas; "": nobody but the detector's own samplers
+
+	eyes     eyeSet
+	reported float64 // bytes per second that an eye has told of; 0: none has
 }
 
 // MissedKey is what is known of a key that is read and not there, or of a family of such keys, over the trailing second.
@@ -31,6 +36,9 @@ type MissedKey struct {
 	Sampled         int     // misses sampled; up to 512 misses per second, all are
 	HitRatio        float64 // of its reads, 0 to 1
 	ReadsSampled    int     // that HitRatio rests on; 0: not known
+	Origin          string  // as in Key
+
+	eyes eyeSet
 }
 
 // scale turns sums over samples into shares and rates.
@@ -66,6 +74,7 @@ func (s *scale) key(hash uint64, t tally) Key {
 		MissShare:      min(1, ratio(t.misses, t.ops)),
 		ItemSize:       max(0, int(math.Round(ratio(t.bytes(s.base), t.ops)))-framing),
 		Sampled:        t.seen,
+		eyes:           t.eyes,
 	}
 }
 
@@ -83,10 +92,13 @@ func (d *Detector) Top(n int) []Key {
 	defer d.mu.Unlock()
 	scale := d.sink.ops.scale(d.opts.RequestCost)
 	var keys []Key
-	for hash, t := range d.sink.ops.repeated() {
-		keys = append(keys, scale.key(hash, t))
+	for hash, t := range d.known(d.sink.ops, d.reportedKeys) {
+		keys = append(keys, d.judged(&scale, hash, t))
 	}
-	slices.SortFunc(keys, func(a, b Key) int { return cmp.Or(cmp.Compare(b.Share, a.Share), cmp.Compare(a.Hash, b.Hash)) })
+	all := scale.rate(1, 1, float64(scale.exact.cost))
+	slices.SortFunc(keys, func(a, b Key) int {
+		return cmp.Or(cmp.Compare(b.heat(all), a.heat(all)), cmp.Compare(a.Hash, b.Hash))
+	})
 	keys = d.named(keys, n)
 	for i := range keys {
 		if w := d.watched.find(keys[i].Hash); w != nil {
@@ -94,6 +106,32 @@ func (d *Detector) Top(n int) []Key {
 		}
 		keys[i].FleetShare = d.fleet[keys[i].Hash]
 	}
+	return keys
+}
+
+// heat is a key's share of the cost of all ops, or what it would be if this process moved what eyes have told of.
+func (k *Key) heat(all float64) float64 {
+	if k.reported == 0 {
+		return k.Share
+	}
+	return max(k.Share, k.reported/max(all, 1))
+}
+
+// judged makes a Key, without its name, of what samplers and eyes say.
+func (d *Detector) judged(s *scale, hash uint64, t tally) Key {
+	k := s.key(hash, t)
+	d.heed(&k)
+	return k
+}
+
+// known returns the keys of a trail that were sampled repeatedly, and those that eyes have reported.
+func (d *Detector) known(t *trail, reported func(func(hash uint64, name string))) map[uint64]tally {
+	keys := maps.Collect(t.repeated())
+	reported(func(hash uint64, name string) {
+		if _, ok := keys[hash]; !ok {
+			keys[hash] = t.sum(hash)
+		}
+	})
 	return keys
 }
 
@@ -129,8 +167,10 @@ func (d *Detector) MissedTemplates(n int) []MissedKey {
 func (d *Detector) topMissed(l *missList, n int) []MissedKey {
 	scale := d.missScale()
 	var list []MissedKey
-	for hash, t := range l.trail.repeated() {
-		list = append(list, scale.missed(hash, t))
+	for hash, t := range d.known(l.trail, l.reported) {
+		m := scale.missed(hash, t)
+		d.heedMissed(&m)
+		list = append(list, m)
 	}
 	slices.SortFunc(list, func(a, b MissedKey) int {
 		return cmp.Or(cmp.Compare(b.MissesPerSecond, a.MissesPerSecond), cmp.Compare(a.Hash, b.Hash))
@@ -162,6 +202,7 @@ func (s *scale) missed(hash uint64, t tally) MissedKey {
 		MissesPerSecond: s.rate(t.cost, s.sampled.cost, float64(s.exact.misses)),
 		Sampled:         t.seen,
 		ReadsSampled:    int(t.writes), // see sink.noteRead
+		eyes:            t.eyes,
 	}
 	if m.ReadsSampled > 0 {
 		m.HitRatio = min(1, max(0, 1-ratio(t.misses, t.ops)))

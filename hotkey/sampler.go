@@ -18,6 +18,7 @@ type Sampler struct {
 	cost   countdown // its left is stale outside of the slow path
 	misses countdown
 	d      *Detector
+	eye    eyeSet // whose ops these are; none: the owner's of the detector
 }
 
 // opKind is what an op did.
@@ -78,14 +79,14 @@ func (s *Sampler) sample(key string, hash uint64, size int, kind opKind) {
 	case miss:
 		e.misses = ops
 	}
-	s.d.sink.addOp(key, hash, e, totals)
+	s.d.sink.addOp(key, hash, s.eye, e, totals)
 }
 
 func (s *Sampler) sampleMiss(key string, hash uint64) {
 	missed := s.misses.spent()
 	weight := s.misses.refill(s.d.missMean.Load())
 	s.misses.given = s.misses.left
-	if s.d.sink.addMiss(key, hash, entry{cost: float32(weight), seen: 1}, missed) {
+	if s.d.sink.addMiss(key, hash, s.eye, entry{cost: float32(weight), seen: 1}, missed) {
 		s.d.slowMisses()
 	}
 }

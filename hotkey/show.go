@@ -27,14 +27,16 @@ type ReportKey struct {
 	ID             string    `json:"id"`            // of the key: its hash in hex, to tell keys apart that are not shown
 	OpsPerSecond   float64   `json:"ops_per_second"`
 	BytesPerSecond float64   `json:"bytes_per_second"`
-	Share          float64   `json:"share"`               // of the cost of all ops, 0 to 1
-	HitRatio       *float64  `json:"hit_ratio,omitempty"` // of its reads, 0 to 1; nil if none was seen
-	WriteShare     float64   `json:"write_share"`         // of its ops, 0 to 1
-	ItemSize       int       `json:"item_size"`           // mean size of key and value, in bytes
-	Sampled        int       `json:"sampled"`             // ops that the estimates rest on
-	Hot            time.Time `json:"hot_since,omitzero"`  // since when it is hot; zero if it is not
-	Home           string    `json:"home,omitempty"`      // the node that owns it, or those where it was seen
-	Remedy         string    `json:"remedy,omitempty"`    // what is done about it; see RemedyText
+	Share          float64   `json:"share"`                 // of the cost of all ops, 0 to 1
+	FleetShare     float64   `json:"fleet_share,omitempty"` // as Share, of all processes; 0: not known
+	HitRatio       *float64  `json:"hit_ratio,omitempty"`   // of its reads, 0 to 1; nil if none was seen
+	WriteShare     float64   `json:"write_share"`           // of its ops, 0 to 1
+	ItemSize       int       `json:"item_size"`             // mean size of key and value, in bytes
+	Sampled        int       `json:"sampled"`               // ops that the estimates rest on
+	Hot            time.Time `json:"hot_since,omitzero"`    // since when it is hot; zero if it is not
+	Home           string    `json:"home,omitempty"`        // the node that owns it, or those where it was seen
+	Remedy         string    `json:"remedy,omitempty"`      // what is done about it; see RemedyText
+	Origin         string    `json:"origin,omitempty"`      // who has seen it beside the process that reports: see Key
 }
 
 // ReportMissed is a line of a Report: a key, or a family of keys, that is read and not there.
@@ -46,6 +48,7 @@ type ReportMissed struct {
 	HitRatio        *float64 `json:"hit_ratio,omitempty"` // of its reads, 0 to 1; nil if it is not known
 	Sampled         int      `json:"sampled"`
 	Home            string   `json:"home,omitempty"`
+	Origin          string   `json:"origin,omitempty"` // as in ReportKey
 }
 
 // Report returns the n hottest keys, the n most missed and the n most missed families of the trailing second.
@@ -63,6 +66,11 @@ func (d *Detector) Report(n int) Report {
 	}
 	r.Missed = reportMissed(d.Missed(n))
 	r.Families = reportMissed(d.MissedTemplates(n))
+	for _, e := range d.Eyes() {
+		if e.Err != nil {
+			r.Notes = append(r.Notes, fmt.Sprintf("%s sees nothing, or not all, for %s: %v", e.Name, e.Age.Round(time.Second), e.Err))
+		}
+	}
 	return r
 }
 
@@ -73,12 +81,15 @@ func reportKey(k Key) ReportKey {
 		OpsPerSecond:   k.OpsPerSecond,
 		BytesPerSecond: k.BytesPerSecond,
 		Share:          k.Share,
+		FleetShare:     k.FleetShare,
+		Origin:         k.Origin,
 		WriteShare:     k.WriteShare,
 		ItemSize:       k.ItemSize,
 		Sampled:        k.Sampled,
 		Hot:            k.Since,
 	}
-	if reads := 1 - k.WriteShare; reads > 1e-6 {
+	told := k.reported > 0 && k.Sampled == 0 // and so not how many hit
+	if reads := 1 - k.WriteShare; reads > 1e-6 && !told {
 		hits := max(0, 1-k.MissShare/reads)
 		line.HitRatio = &hits
 	}
@@ -94,6 +105,7 @@ func reportMissed(list []MissedKey) []ReportMissed {
 			Template:        m.Template,
 			MissesPerSecond: m.MissesPerSecond,
 			Sampled:         m.Sampled,
+			Origin:          m.Origin,
 		}
 		if m.ReadsSampled > 0 {
 			line.HitRatio = &m.HitRatio

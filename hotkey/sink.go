@@ -7,7 +7,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Sizes of the fixed memory of a detector, about 490 KiB together (TestMemoryIsFixed).
+// Sizes of the fixed memory of a detector, about 500 KiB together (TestMemoryIsFixed).
 const (
 	opEntries   = 1024 // keys per window
 	missEntries = 128  // missed keys per window; as many templates
@@ -44,7 +44,7 @@ func (s *sink) count(t totals) {
 }
 
 // addOp adds a sample of the stream of ops.
-func (s *sink) addOp(key string, hash uint64, sample entry, t totals) {
+func (s *sink) addOp(key string, hash uint64, eye eyeSet, sample entry, t totals) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	w := s.ops.filling
@@ -52,6 +52,7 @@ func (s *sink) addOp(key string, hash uint64, sample entry, t totals) {
 	if e := w.add(hash, sample); e.seen == 2 {
 		s.names.put(hash, key)
 	}
+	w.see(hash, eye)
 	if sample.writes == 0 {
 		s.noteRead(key, hash, sample)
 	}
@@ -79,7 +80,7 @@ const missBurst = 2 * missesPerSecond / windowCount
 
 // addMiss adds a sample of the stream of misses, and missed to the exact count. It returns true if there are too many
 // samples.
-func (s *sink) addMiss(key string, hash uint64, sample entry, missed int64) (tooDense bool) {
+func (s *sink) addMiss(key string, hash uint64, eye eyeSet, sample entry, missed int64) (tooDense bool) {
 	var buf [maxKeySize]byte
 	template := appendTemplate(buf[:0], key)
 	family := xxhash.Sum64(template)
@@ -89,10 +90,12 @@ func (s *sink) addMiss(key string, hash uint64, sample entry, missed int64) (too
 	if e := s.misses.filling.add(hash, sample); e.seen == 2 {
 		s.names.put(hash, key)
 	}
+	s.misses.filling.see(hash, eye)
 	if string(template) != key {
 		if e := s.templates.filling.add(family, sample); e.seen == 2 {
 			s.names.put(family, string(template))
 		}
+		s.templates.filling.see(family, eye)
 	}
 	if s.misses.filling.sampled.seen < s.dense {
 		return false
@@ -117,6 +120,13 @@ func (s *sink) freeze(span time.Duration) {
 	for _, t := range trails {
 		t.frozen[0].span = span
 	}
+}
+
+// keepName has a key's name known for the trailing second.
+func (s *sink) keepName(hash uint64, key string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.names.put(hash, key)
 }
 
 func (s *sink) name(hash uint64) string {

@@ -40,6 +40,7 @@ type tally struct {
 	cost, over          float64
 	ops, writes, misses float64
 	seen                int
+	eyes                eyeSet
 }
 
 func (t *tally) add(e *entry) {
@@ -66,8 +67,9 @@ func (t *tally) bytes(base int) float64 { return max(0, t.cost-t.ops*float64(bas
 // sum returns what the frozen windows hold of the key with that hash.
 func (t *trail) sum(hash uint64) (sum tally) {
 	for _, w := range t.frozen {
-		if e := w.find(hash); e != nil {
-			sum.add(e)
+		if place := w.index.find(hash); place >= 0 {
+			sum.add(&w.entries[place])
+			sum.eyes |= w.eyes[place]
 		}
 	}
 	return sum

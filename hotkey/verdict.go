@@ -60,9 +60,18 @@ func (d *Detector) actShare() float64 { return nodeShare / float64(d.nodes) }
 func (d *Detector) levels(k *Key) (act, report float64) {
 	act, report = k.Share/d.actShare(), max(k.Share/d.opts.Share, k.BytesPerSecond/d.opts.BytesPerSecond)
 	if k.Sampled < minSeen { // too few to begin with
-		return min(act, 0.99), min(report, 0.99)
+		act, report = min(act, 0.99), min(report, 0.99)
 	}
-	return act, report
+	told := k.reported / d.opts.BytesPerSecond // of what share of the load, an eye does not say
+	return max(act, told), max(report, told)
+}
+
+// certainty is the number of samples that the level of k rests on.
+func (k *Key) certainty() int {
+	if k.reported > 0 {
+		return math.MaxInt32 // whoever reports it has judged that
+	}
+	return k.Sampled
 }
 
 // judge puts keys under watch and takes the verdicts on all that are.
@@ -73,8 +82,14 @@ func (d *Detector) judge(now time.Time, elapsed time.Duration) {
 			d.consider(scale.key(hash, t))
 		}
 	}
+	d.reportedKeys(func(hash uint64, name string) {
+		d.sink.keepName(hash, name)
+		if d.watched.find(hash) == nil {
+			d.consider(d.judged(&scale, hash, d.sink.ops.sum(hash)))
+		}
+	})
 	for w := range d.watched.all() {
-		d.update(w, scale.key(w.hash, d.sink.ops.sum(w.hash)), now, elapsed)
+		d.update(w, d.judged(&scale, w.hash, d.sink.ops.sum(w.hash)), now, elapsed)
 	}
 }
 
@@ -99,7 +114,7 @@ func (d *Detector) update(w *watch, k Key, now time.Time, elapsed time.Duration)
 	w.learn(&k)
 	act, report := d.levels(&k)
 	w.act.atOnce(act, elapsed)
-	if w.report.confirmed(report, k.Sampled, elapsed) {
+	if w.report.confirmed(report, k.certainty(), elapsed) {
 		d.reportHot(w, k, now)
 	}
 	if w.act.idle() && w.report.idle() {
@@ -113,7 +128,7 @@ func (d *Detector) reportHot(w *watch, k Key, now time.Time) {
 		kind = HotStart
 		w.since = now
 	}
-	k.Name, k.Since = d.sink.name(k.Hash), w.since
+	k.Name, k.Since, k.Origin = d.sink.name(k.Hash), w.since, d.origin(w.eyes)
 	d.stream.publish(Event{Kind: kind, Time: now, Key: k})
 	if !w.report.on {
 		w.since = time.Time{}

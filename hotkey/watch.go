@@ -12,7 +12,8 @@ type watch struct {
 	since              time.Time // reported as hot
 	saidWriteHot       bool
 	saidAdvice         bool
-	known              bool // the smoothed values hold something
+	known              bool   // the smoothed values hold something
+	eyes               eyeSet // that have seen it since it is watched
 	seen               int32
 	share              float64
 	ops, bytes, writes float32 // per second
@@ -26,11 +27,15 @@ func (w *watch) learn(k *Key) {
 		w.known, part = true, 1
 	}
 	w.seen = int32(k.Sampled)
+	w.eyes |= k.eyes
 	w.share += float64(part) * (k.Share - w.share)
 	w.ops += part * (float32(k.OpsPerSecond) - w.ops)
 	w.bytes += part * (float32(k.BytesPerSecond) - w.bytes)
 	w.writes += part * (float32(k.OpsPerSecond*k.WriteShare) - w.writes)
-	if k.Sampled > 0 {
+	switch {
+	case w.size == 0:
+		w.size = float32(k.ItemSize)
+	case k.Sampled > 0:
 		w.size += part * (float32(k.ItemSize) - w.size)
 	}
 }

@@ -16,6 +16,7 @@ import (
 type window struct {
 	index   index
 	entries []entry
+	eyes    []eyeSet // of each entry: who beside the owner of the detector has seen it
 	used    int
 	heap    []uint16 // the entry that counts least first; empty until all entries are taken
 	sampled tally    // of all samples, whether their entries are still there or not
@@ -43,7 +44,7 @@ func (e *entry) add(o entry) {
 }
 
 func newWindow(entries int) *window {
-	return &window{index: newIndex(entries), entries: make([]entry, entries), heap: make([]uint16, 0, entries)}
+	return &window{index: newIndex(entries), entries: make([]entry, entries), eyes: make([]eyeSet, entries), heap: make([]uint16, 0, entries)}
 }
 
 func (w *window) reset() {
@@ -76,12 +77,19 @@ func (w *window) add(hash uint64, sample entry) *entry {
 	return e
 }
 
+// see notes who has seen a key that has an entry.
+func (w *window) see(hash uint64, eye eyeSet) {
+	if eye != 0 {
+		w.eyes[w.index.find(hash)] |= eye
+	}
+}
+
 // claim gives hash a free entry, or that which counts least.
 func (w *window) claim(hash uint64) int {
 	if w.used < len(w.entries) {
 		place := w.used
 		w.used++
-		w.entries[place] = entry{}
+		w.entries[place], w.eyes[place] = entry{}, 0
 		w.index.insert(hash, place)
 		return place
 	}
@@ -91,7 +99,7 @@ func (w *window) claim(hash uint64) int {
 	place := int(w.heap[0])
 	w.index.remove(place)
 	w.index.insert(hash, place)
-	w.entries[place] = entry{over: w.entries[place].rank()}
+	w.entries[place], w.eyes[place] = entry{over: w.entries[place].rank()}, 0
 	return place
 }
 

@@ -1,14 +1,21 @@
 // Package sflow answers: how does an sFlow analyzer see what this client does?
 //
 // An Exporter takes every operation, samples one in N at random, and sends the samples by UDP to a collector such as
-// sFlow-RT, sflowtool or Ganglia, in the form that memcached servers with sFlow instrumentation use:
+// sFlow-RT, sflowtool or Ganglia, in the form that memcached servers with sFlow instrumentation use. A client's operations
+// leave by one option:
 //
 //	exporter, err := sflow.NewExporter(sflow.Config{Collectors: []string{"10.0.0.9"}, SamplingRate: 400})
-//	defer exporter.Close()
+//	client, err := memcache.New(memcache.WithServers(…), memcache.WithObserver(exporter))
+//	…
+//	client.Close()
+//	exporter.Close()
 //
-//	exporter.Observe(sflow.Operation{
-//		Command: sflow.Get, Key: key, ValueBytes: len(value), Duration: took, Status: sflow.OK, Node: node,
-//	})
+// Several clients may share an Exporter, and others than memcache.Client tell it by Observe. An operation that is not sampled
+// costs three atomic operations and no allocation; one that is costs some microseconds and a few hundred bytes.
+//
+// An operation is what the application asks for one key. Each key of a GetMulti is one. Reads that are answered from copies of
+// hot keys (package hotcopy) are among them, so an analyzer does not take a key that was relieved for one that has cooled
+// down; keys and values are as they travel, with namespace and compressed.
 //
 // An analyzer that multiplies by N knows the rates of each key with a relative error of about 196/sqrt(c) percent for c
 // samples, at 95 % confidence (https://sflow.org/packetSamplingBasics/).

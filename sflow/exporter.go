@@ -22,11 +22,14 @@ type Exporter struct {
 	left    atomic.Int64 // operations until the next sample; ran out at 0 or below
 	mu      sync.Mutex   // held by whoever takes a sample; never across a wait
 	armed   int64        // guarded by mu: sum of all that left was given
+	pool    int64        // guarded by mu: of the last sample
 	drops   uint32       // guarded by mu
 	closed  bool         // guarded by mu
 	rate    int
 	queue   chan sample
 	stopped chan struct{} // closed when the sender has ended
+
+	marked atomic.Int64 // calls under way that have a mark
 
 	conns     []net.Conn // owned by the sender
 	datagrams atomic.Uint64
@@ -76,21 +79,30 @@ func (e *Exporter) Observe(op Operation) {
 func (e *Exporter) sample(op Operation) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	left := e.left.Load()
-	if left > 0 || e.closed {
+	if e.left.Load() > 0 || e.closed {
 		return
 	}
-	pool := e.armed - left
-	gap := e.gap()
-	e.armed += gap
-	e.left.Add(gap)
+	pool := e.armed // where the countdown ran out, though others may have counted on since
+	e.armLocked()
+	e.queueLocked(op, pool)
+}
 
+// queueLocked hands a sample to the sender. pool is the number of operations there were to choose from.
+func (e *Exporter) queueLocked(op Operation, pool int64) {
 	op.Key = strings.Clone(op.Key[:min(len(op.Key), maxKey)]) // it may be a part of something large
+	e.pool = max(e.pool, pool)                                // calls end in another order than they begin
 	select {
-	case e.queue <- sample{op: op, pool: uint32(pool), drops: e.drops}: // both counts wrap, as specified
+	case e.queue <- sample{op: op, pool: uint32(e.pool), drops: e.drops}: // both counts wrap, as specified
 	default:
 		e.drops++
 	}
+}
+
+// armLocked begins the countdown to the next sample, and returns what is left of it.
+func (e *Exporter) armLocked() (left int64) {
+	gap := e.gap()
+	e.armed += gap
+	return e.left.Add(gap)
 }
 
 // gap is the number of operations to the next sample. It is random, for what happens regularly must not be seen always or

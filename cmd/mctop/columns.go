@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/nohop/memcache/hotkey"
@@ -25,6 +26,14 @@ type column struct {
 	less  func(a, b row) int // nil if it is text, and not to be sorted by
 }
 
+// isSeldom reports whether a column is left out where no row has anything in it: text, and what few clients know.
+func (c column) isSeldom() bool { return c.less == nil || c.name == "fleet" }
+
+// isIn reports whether a column is among those of rows.
+func (c column) isIn(rows []row) bool {
+	return !c.isSeldom() || slices.ContainsFunc(rows, func(r row) bool { return r.cells[c.name] != "" })
+}
+
 // order is a direction, as it is shown.
 type order string
 
@@ -43,19 +52,22 @@ func (o order) reverse() order {
 // The columns of both tables. The first is what they are sorted by at first.
 var (
 	keyColumns = []column{
-		{"share", "SHARE", 6, 6, down, descending("share")},
-		{"ops", "OPS/S", 6, 7, down, descending("ops")},
-		{"bytes", "BYTES/S", 8, 5, down, descending("bytes")},
-		{"hit", "HITS", 6, 4, up, ascending("hit")},
+		{"share", "SHARE", 6, 7, down, descending("share")},
+		{"fleet", "FLEET", 6, 2, down, descending("fleet")},
+		{"ops", "OPS/S", 6, 8, down, descending("ops")},
+		{"bytes", "BYTES/S", 8, 6, down, descending("bytes")},
+		{"hit", "HITS", 6, 5, up, ascending("hit")},
 		{"key", "", 0, 0, up, byName},
-		{"home", "HOME", 23, 2, "", nil},
-		{"remedy", "REMEDY", 10, 3, "", nil},
+		{"home", "HOME", 23, 3, "", nil},
+		{"remedy", "REMEDY", 10, 4, "", nil},
+		{"origin", "SEEN BY", 14, 1, "", nil},
 	}
 	missColumns = []column{
 		{"misses", "MISSES/S", 9, 6, down, descending("misses")},
 		{"hit", "HITS", 6, 4, up, ascending("hit")},
 		{"key", "", 0, 0, up, byName},
 		{"home", "HOME", 30, 2, "", nil},
+		{"origin", "SEEN BY", 14, 1, "", nil},
 	}
 )
 
@@ -80,12 +92,16 @@ func keyRow(k hotkey.ReportKey) row {
 			"hit":    ratio(k.HitRatio),
 			"home":   printable(k.Home),
 			"remedy": printable(k.Remedy),
+			"origin": printable(k.Origin),
 		},
 		values: map[string]float64{
 			"share": k.Share,
 			"ops":   k.OpsPerSecond,
 			"bytes": k.BytesPerSecond,
 		},
+	}
+	if k.FleetShare > 0 {
+		r.cells["fleet"], r.values["fleet"] = percent(k.FleetShare), k.FleetShare
 	}
 	return r.withRatio(k.HitRatio)
 }
@@ -98,6 +114,7 @@ func missRows(lines []hotkey.ReportMissed) (rows []row) {
 				"misses": amount(m.MissesPerSecond),
 				"hit":    ratio(m.HitRatio),
 				"home":   printable(m.Home),
+				"origin": printable(m.Origin),
 			},
 			values: map[string]float64{"misses": m.MissesPerSecond},
 		}

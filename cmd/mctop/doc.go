@@ -9,6 +9,9 @@
 // Nodes are watched by "watch fetchers mutations" (package hotkey/fetchers), which costs a node about 85 bytes of network
 // per op. A client reports a hotkey.Report as JSON. Both kinds of source can be mixed; lines of the same key are added up.
 //
+// Nodes may want TLS (-tls, -ca, -server-name) and a password, which is in a file (-auth-file) or in an environment variable
+// (-auth-env). README.md shows all this.
+//
 // Keys to press:
 //
 //	tab, 1 2 3     the hot keys, the missed keys, the families of missed keys

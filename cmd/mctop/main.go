@@ -30,6 +30,7 @@ type settings struct {
 	show     string
 	plain    bool
 	json     bool
+	access   access
 	sources  []string
 }
 
@@ -59,12 +60,13 @@ func parse(args []string, errs io.Writer) (settings, error) {
 	}
 	flags.DurationVar(&s.interval, "interval", time.Second, "time between two `reports`, 250ms or more")
 	flags.IntVar(&s.lines, "n", 20, "keys in a report that is not shown in a terminal")
-	flags.IntVar(&s.count, "count", 0, "end after so many reports that are not shown in a terminal; 0 means never")
-	flags.StringVar(&s.sort, "sort", "", "`column` to sort by: share, ops, bytes, hit, key; or misses, hit, key")
+	flags.IntVar(&s.count, "count", 0, "end after so many reports, but in a terminal; 0 means never")
+	flags.StringVar(&s.sort, "sort", "", "`column` to sort by: share, fleet, ops, bytes, hit, key; misses")
 	flags.StringVar(&s.filter, "filter", "", "show only keys that contain `text`")
 	flags.StringVar(&s.show, "show", "keys", "what is shown: keys, missed or families")
 	flags.BoolVar(&s.plain, "plain", false, "tables one after another, even in a terminal")
 	flags.BoolVar(&s.json, "json", false, "a report a line, as JSON")
+	s.access.flags(flags)
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
@@ -83,6 +85,9 @@ func (s settings) check() error {
 	case s.count < 0:
 		return fmt.Errorf("-count is %d", s.count)
 	}
+	if err := s.access.check(); err != nil {
+		return err
+	}
 	_, err := s.view()
 	return err
 }
@@ -100,7 +105,11 @@ func (s settings) view() (*view, error) {
 func (s settings) run(ctx context.Context, in, out *os.File) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	all, err := open(ctx, s.sources)
+	way, err := s.access.open()
+	if err != nil {
+		return err
+	}
+	all, err := open(ctx, s.sources, way)
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,8 @@ func addKeys(a, b hotkey.ReportKey) hotkey.ReportKey {
 	a.BytesPerSecond += b.BytesPerSecond
 	a.Share += b.Share
 	a.Sampled += b.Sampled
-	a.Key, a.Remedy = cmp.Or(a.Key, b.Key), cmp.Or(a.Remedy, b.Remedy)
+	a.FleetShare = max(a.FleetShare, b.FleetShare) // of the same fleet: each knows it more or less
+	a.Key, a.Remedy, a.Origin = cmp.Or(a.Key, b.Key), cmp.Or(a.Remedy, b.Remedy), cmp.Or(a.Origin, b.Origin)
 	if a.Hot.IsZero() || !b.Hot.IsZero() && b.Hot.Before(a.Hot) {
 		a.Hot = b.Hot
 	}
@@ -154,7 +155,7 @@ func addMissed(a, b hotkey.ReportMissed) hotkey.ReportMissed {
 	a.HitRatio = mean(a.HitRatio, readsOf(a), b.HitRatio, readsOf(b))
 	a.MissesPerSecond += b.MissesPerSecond
 	a.Sampled += b.Sampled
-	a.Key, a.Template = cmp.Or(a.Key, b.Key), cmp.Or(a.Template, b.Template)
+	a.Key, a.Template, a.Origin = cmp.Or(a.Key, b.Key), cmp.Or(a.Template, b.Template), cmp.Or(a.Origin, b.Origin)
 	return a
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -21,15 +22,18 @@ type table struct {
 	key     int      // columns of the key
 }
 
-// layout chooses the columns that fit. Text that no row has needs no column; then text is shortened, and then the least
-// important columns go.
+// layout chooses the columns that fit. What no row has needs no column; then text is shortened, and then the least important
+// columns go.
 func (v *view) layout(rows []row, wide int) table {
 	var t table
 	for _, c := range v.columns() {
 		if c.less == nil {
 			c.width = textWidth(c, rows, wide)
 		}
-		if c.width > 0 {
+		if c.name == v.columns()[v.column[v.list]].name {
+			c.keep = math.MaxInt // what rows are sorted by is shown
+		}
+		if c.width > 0 && c.isIn(rows) {
 			t.columns = append(t.columns, c)
 		}
 	}
@@ -68,14 +72,11 @@ func (t *table) shrink() {
 	}
 }
 
-// textWidth is what a column of text needs, within its limit; 0 if it is empty.
+// textWidth is what a column of text needs, within its limit.
 func textWidth(c column, rows []row, wide int) int {
 	longest := 0
 	for _, r := range rows {
 		longest = max(longest, width(r.cells[c.name]))
-	}
-	if longest == 0 {
-		return 0
 	}
 	return max(width(c.title), min(longest, wide*c.width/100))
 }

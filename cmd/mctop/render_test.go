@@ -88,6 +88,10 @@ func TestScreens(t *testing.T) {
 				"10.0.0.8:11211: 12345 lines of its log were skipped", "10.0.0.10:11211: connecting", "10.0.0.11:11211: connecting",
 			}
 		}},
+		{"fleet-80", 80, 14, fleet},
+		{"fleet-sorted-80", 80, 14, func(v *view) { fleet(v); v.press("s", 5) }}, // by fleet
+		{"fleet-120", 120, 14, fleet},
+		{"fleet-missed-80", 80, 8, func(v *view) { fleet(v); v.press("2", 5) }},
 		{"old-80", 80, 10, func(v *view) { v.report.Time = noon.Add(-time.Minute) }},
 		{"nothing-80", 80, 8, func(v *view) { v.report = hotkey.Report{} }},
 	} {
@@ -98,6 +102,13 @@ func TestScreens(t *testing.T) {
 			golden(t, tt.name, screenOf(t, v, tt.wide, tt.high))
 		})
 	}
+}
+
+// fleet is a report of a client that knows more than what it has seen itself.
+func fleet(v *view) {
+	v.report.Keys[0].FleetShare, v.report.Keys[2].FleetShare = 0.31, 0.125
+	v.report.Keys[1].Origin, v.report.Keys[2].Origin = "sflow-rt", "fetchers, sflow-rt"
+	v.report.Missed[0].Origin = "fetchers"
 }
 
 func golden(t *testing.T, name, got string) {

@@ -130,6 +130,9 @@ func TestBadCommandLines(t *testing.T) {
 	status, _, errs := runPlain(t, "-h")
 	require.Zero(t, status)
 	require.Contains(t, errs, "usage: mctop")
+	for line := range strings.Lines(errs) {
+		require.LessOrEqual(t, len(strings.ReplaceAll(line, "    \t", "        ")), 81, line)
+	}
 }
 
 func TestRealNodesAreWatched(t *testing.T) {

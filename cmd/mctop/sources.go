@@ -31,12 +31,13 @@ type source interface {
 type sources struct {
 	list  []source
 	names []string
+	way   way
 	wg    sync.WaitGroup
 }
 
 // open starts to watch; that ends with ctx, and wait returns when it has.
-func open(ctx context.Context, names []string) (*sources, error) {
-	all := &sources{names: names}
+func open(ctx context.Context, names []string, w way) (*sources, error) {
+	all := &sources{names: names, way: w}
 	for _, name := range names {
 		s, err := all.open(ctx, name)
 		if err != nil {
@@ -49,7 +50,7 @@ func open(ctx context.Context, names []string) (*sources, error) {
 
 func (all *sources) open(ctx context.Context, name string) (source, error) {
 	if strings.HasPrefix(name, "http://") || strings.HasPrefix(name, "https://") {
-		return &client{url: name}, nil
+		return &client{name, all.way.http}, nil
 	}
 	if !strings.HasPrefix(name, "/") {
 		if _, _, err := net.SplitHostPort(name); err != nil {
@@ -60,7 +61,7 @@ func (all *sources) open(ctx context.Context, name string) (source, error) {
 	if err != nil {
 		return nil, err
 	}
-	watcher, err := fetchers.New(name, detector.NewSampler(), fetchers.Options{})
+	watcher, err := fetchers.New(name, detector.NewSampler(), all.way.node)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,10 @@ func (s *node) report(_ context.Context, n int) hotkey.Report {
 }
 
 // client is one that reports itself over HTTP.
-type client struct{ url string }
+type client struct {
+	url  string
+	http *http.Client
+}
 
 func (s *client) report(ctx context.Context, n int) hotkey.Report {
 	r, err := s.fetch(ctx)
@@ -140,7 +144,7 @@ func (s *client) fetch(ctx context.Context) (r hotkey.Report, err error) {
 		return r, err
 	}
 	request.Header.Set("Accept", "application/json")
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := s.http.Do(request)
 	if err != nil {
 		return r, err
 	}

@@ -160,10 +160,10 @@ func (v *view) to(l list) {
 }
 
 func (v *view) nextColumn() {
-	columns := v.columns()
+	columns, rows := v.columns(), v.rows()
 	for i := 1; i <= len(columns); i++ {
 		next := (v.column[v.list] + i) % len(columns)
-		if columns[next].less != nil {
+		if columns[next].less != nil && columns[next].isIn(rows) {
 			v.column[v.list], v.top = next, 0
 			return
 		}

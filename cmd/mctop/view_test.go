@@ -61,7 +61,7 @@ func TestSorting(t *testing.T) {
 	require.Equal(t, `bad\x1b[31m\x00\xff`, shown(v)[0])
 	v.press("r", 5)
 	require.Equal(t, "日本語のキー", shown(v)[0])
-	require.ErrorContains(t, v.sortBy("home"), "not one of share, ops, bytes, hit, key")
+	require.ErrorContains(t, v.sortBy("home"), "not one of share, fleet, ops, bytes, hit, key")
 
 	v = newView(time.Second)
 	v.update(reported())

@@ -7,9 +7,30 @@ import (
 	"os"
 	"os/signal"
 
+	"github.com/nohop/memcache"
 	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/hotkey/fetchers"
 )
+
+// Have a client relieve the keys that others make hot on its nodes.
+func ExampleSource() {
+	source, err := fetchers.NewSource(fetchers.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := memcache.New(
+		memcache.WithServers("10.0.0.7:11211", "10.0.0.8:11211"),
+		memcache.WithHotKeySource(source), // the nodes are the client's
+		memcache.WithSharedRules(),        // so that processes without the source learn of it, too
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	for event := range client.HotKeyEvents(context.Background()) {
+		fmt.Println(event.Kind, event.Key.Name, "seen by", event.Key.Origin)
+	}
+}
 
 // Tell what gets hot on three nodes, whoever their clients are.
 func Example() {

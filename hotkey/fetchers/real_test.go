@@ -38,7 +38,7 @@ func (f *foreign) do(command string) {
 	f.t.Helper()
 	_, err := f.conn.Write([]byte(command + "\r\n"))
 	require.NoError(f.t, err)
-	for line := ""; line != "END" && line != "STORED" && line != "HD" && line != "DELETED"; {
+	for line := ""; line != "END" && line != "STORED" && line != "HD" && line != "DELETED" && line != "MN"; {
 		line, err = f.in.ReadString('\n')
 		require.NoError(f.t, err)
 		line = strings.TrimSpace(line)

@@ -17,7 +17,7 @@ import (
 
 const (
 	readBuffer = 64 << 10 // and the longest line; a real one has less than 1,200 bytes
-	maxOurs    = 64 << 10 // connections of ours that are remembered: more than a node has by default
+	maxConns   = 64 << 10 // connections that are remembered: more than a node has by default
 	countEvery = 1 << 12  // ops between two reports, at most
 
 	// storeDelay is how long after a look the line of the store that did it may come. They are written at the same moment.
@@ -34,7 +34,11 @@ type stream struct {
 	in     *bufio.Reader
 	line   line
 	counts counts
-	ours   map[int]bool // by number of the connection at the node; nil if nothing is ours
+
+	// Connections by their number at the node; nil if nothing is ours. Whether one is ours is asked at its first op: when it
+	// has just been accepted its client may not know of it yet.
+	clients map[int]netip.AddrPort // that have done nothing so far
+	ours    map[int]bool
 
 	// The last look is held back until the next line shows whether it was a store's own.
 	held    bool
@@ -47,13 +51,16 @@ type stream struct {
 func newStream(conn net.Conn, w *Watcher) *stream {
 	s := &stream{w: w, conn: conn, in: bufio.NewReaderSize(conn, readBuffer)}
 	if w.options.Ours != nil {
-		s.ours = map[int]bool{}
+		s.clients, s.ours = map[int]netip.AddrPort{}, map[int]bool{}
 	}
 	return s
 }
 
 // begin has the node agree to be watched.
 func (s *stream) begin() error {
+	if err := s.login(); err != nil {
+		return err
+	}
 	command := "watch fetchers mutations\r\n"
 	if s.ours != nil {
 		if err := s.findOurs(); err != nil {
@@ -67,6 +74,23 @@ func (s *stream) begin() error {
 	}
 	if answer != "OK" {
 		return fmt.Errorf("%w: %q", ErrRefused, answer)
+	}
+	return nil
+}
+
+// login sends user name and password as the value of a set, with any key (memcached's protocol.txt, "Authentication").
+func (s *stream) login() error {
+	o := &s.w.options
+	if o.Username == "" {
+		return nil
+	}
+	secret := o.Username + " " + o.Password
+	answer, err := s.ask(fmt.Sprintf("set auth 0 0 %d\r\n%s\r\n", len(secret), secret))
+	if err != nil {
+		return err
+	}
+	if answer != "STORED" {
+		return fmt.Errorf("%w: %q", ErrAuth, answer)
 	}
 	return nil
 }
@@ -107,13 +131,28 @@ func (s *stream) findOurs() error {
 	return err
 }
 
-// note remembers whether a connection is ours.
+// note remembers the client of a connection.
 func (s *stream) note(cfd int, client netip.AddrPort) {
-	delete(s.ours, cfd)
-	client = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
-	if client.IsValid() && len(s.ours) < maxOurs && s.w.options.Ours(client) {
-		s.ours[cfd] = true
+	s.forget(cfd)
+	if client.IsValid() && len(s.clients) < maxConns {
+		s.clients[cfd] = netip.AddrPortFrom(client.Addr().Unmap(), client.Port())
 	}
+}
+
+func (s *stream) forget(cfd int) {
+	delete(s.clients, cfd)
+	delete(s.ours, cfd)
+}
+
+// isOurs reports whether the client of a connection, which has just done an op, is one of ours.
+func (s *stream) isOurs(cfd int) bool {
+	if client, first := s.clients[cfd]; first {
+		delete(s.clients, cfd)
+		if len(s.ours) < maxConns && s.w.options.Ours(client) {
+			s.ours[cfd] = true
+		}
+	}
+	return s.ours[cfd]
 }
 
 // follow reads the log until the connection ends.
@@ -196,7 +235,7 @@ func (s *stream) take(text []byte) {
 		}
 	case closed:
 		s.release()
-		delete(s.ours, l.cfd)
+		s.forget(l.cfd)
 	case skipped:
 		s.release() // what followed it may be among them
 		s.counts.skipped += l.skipped
@@ -237,7 +276,7 @@ func (s *stream) store(l *line) {
 
 // foreign counts an op of a connection, and reports whether the sampler is to have it.
 func (s *stream) foreign(cfd int) bool {
-	if s.ours[cfd] {
+	if s.isOurs(cfd) {
 		s.counts.ours++
 		return false
 	}

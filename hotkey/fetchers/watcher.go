@@ -44,7 +44,12 @@ func New(node string, sampler *hotkey.Sampler, o Options) (*Watcher, error) {
 	if node == "" || sampler == nil {
 		return nil, fmt.Errorf("%w: a node and a sampler are needed", ErrBadOptions)
 	}
-	return &Watcher{node: node, options: o, sampler: sampler, status: Status{Node: node}}, nil
+	return newWatcher(node, sampler, o), nil
+}
+
+// newWatcher is New with options that have their defaults.
+func newWatcher(node string, sampler *hotkey.Sampler, o Options) *Watcher {
+	return &Watcher{node: node, options: o, sampler: sampler, status: Status{Node: node}}
 }
 
 // Run watches until ctx ends, connecting again whenever the connection is lost. Only one call may run at a time.

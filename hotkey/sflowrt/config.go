@@ -16,8 +16,8 @@ import (
 type Config struct {
 	// URL of the analyzer, such as "http://10.0.0.9:8008". Required.
 	URL string
-	// OnEvent is told what happens: HotStart, HotEnd and Missed. It is called by Run, one event at a time, and Run waits
-	// for it. Required.
+	// OnEvent is told what happens: HotStart, HotEnd and Missed. It is called by Run and Watch, one event at a time, and they
+	// wait for it. Default: nobody is told, which is right for a Source that watches for a client.
 	OnEvent func(hotkey.Event)
 	// BytesPerSecond of a key from which it is hot. Default 1,000,000. Sources of one analyzer share its definitions, so both
 	// thresholds have to be the same for all of them.
@@ -40,12 +40,13 @@ func (c Config) withDefaults() (Config, error) {
 	c.Interval = cmp.Or(c.Interval, 5*time.Second)
 	c.HTTP = cmp.Or(c.HTTP, http.DefaultClient)
 	c.URL = strings.TrimRight(c.URL, "/")
+	if c.OnEvent == nil {
+		c.OnEvent = func(hotkey.Event) {}
+	}
 	u, err := url.Parse(c.URL)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "":
 		return c, fmt.Errorf("%w: URL is %q", ErrBadConfig, c.URL)
-	case c.OnEvent == nil:
-		return c, fmt.Errorf("%w: OnEvent is nil", ErrBadConfig)
 	case !(c.BytesPerSecond > 0 && c.MissesPerSecond > 0):
 		return c, fmt.Errorf("%w: a threshold is not above 0", ErrBadConfig)
 	case c.Interval < time.Second:

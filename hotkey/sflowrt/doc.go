@@ -20,5 +20,11 @@
 //	})
 //	go source.Run(ctx)
 //
+// A client takes what the analyzer says as if it had seen it itself, and acts on it (memcache.WithHotKeySource); no OnEvent is
+// needed then:
+//
+//	source, err := sflowrt.New(sflowrt.Config{URL: "http://10.0.0.9:8008"})
+//	client, err := memcache.New(…, memcache.WithHotKeySource(source))
+//
 // The definitions are left in place when a Source ends, since others may use them.
 package sflowrt

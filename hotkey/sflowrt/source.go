@@ -36,6 +36,7 @@ type Source struct {
 	lastID  int64          // of the events seen
 	resumed bool           // the analyzer has not been watched without a break
 	shown   map[string]any // how the analyzer shows our definitions, by path
+	eye     *hotkey.Eye    // told as well; nil: there is none
 
 	mu     sync.Mutex
 	hot    verdict // guarded by mu
@@ -70,7 +71,7 @@ func New(c Config) (*Source, error) {
 }
 
 // Run watches until ctx ends. While the analyzer cannot be asked it tries again after a pause, up to 30 s. Only one call
-// may run at a time.
+// of Run or Watch may run at a time.
 func (s *Source) Run(ctx context.Context) {
 	pause := firstBackoff
 	for ctx.Err() == nil {
@@ -89,6 +90,15 @@ func (s *Source) Run(ctx context.Context) {
 		sleep(ctx, pause-rand.N(pause/2+1))
 		pause = min(2*pause, maxBackoff)
 	}
+}
+
+// Name is what the keys that a client learns from this source have as their Origin.
+func (s *Source) Name() string { return "sflow-rt" }
+
+// Watch is Run for a client, which it tells what is hot and missed; see memcache.WithHotKeySource.
+func (s *Source) Watch(ctx context.Context, eye *hotkey.Eye) {
+	s.eye = eye
+	s.Run(ctx)
 }
 
 // cycle waits for events once, and looks at the flows.
@@ -113,6 +123,9 @@ func (s *Source) cycle(ctx context.Context) error {
 	}
 	for _, e := range s.judge(time.Now(), hot, missed) {
 		s.config.OnEvent(e)
+	}
+	if s.eye != nil {
+		s.eye.Report(s.Hot(), s.Missed())
 	}
 	return nil
 }
@@ -281,6 +294,9 @@ func (s *Source) Status() Status {
 }
 
 func (s *Source) note(err error) {
+	if s.eye != nil {
+		s.eye.SetStatus(err)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if connected := err == nil; connected != s.status.Connected || s.status.Since.IsZero() {

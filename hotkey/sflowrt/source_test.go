@@ -231,7 +231,6 @@ func TestBadConfig(t *testing.T) {
 		"no scheme":          {URL: "10.0.0.9:8008", OnEvent: ignore},
 		"another scheme":     {URL: "ftp://x", OnEvent: ignore},
 		"a query":            {URL: "http://x/?a=b", OnEvent: ignore},
-		"nobody to tell":     {URL: "http://x"},
 		"negative threshold": {URL: "http://x", OnEvent: ignore, BytesPerSecond: -1},
 		"short interval":     {URL: "http://x", OnEvent: ignore, Interval: time.Millisecond},
 	} {

@@ -164,8 +164,8 @@ function showRules(report) {
 
 function showKeys(report) {
   const ratio = k => k.hit_ratio === undefined ? '–' : percent(k.hit_ratio);
-  rows('hot', report.keys.map(k => [[name(k), 'key'], [percent(k.share), 'n'], [short(k.ops_per_second), 'n'], [short(k.bytes_per_second), 'n'],
-    [ratio(k), 'n'], [k.home || '', 'name'], k.remedy || (k.hot_since ? 'hot' : '')]), 'none is hot');
+  rows('hot', report.keys.map(k => [[name(k), 'key'], [percent(k.share), 'n'], [k.fleet_share ? percent(k.fleet_share) : '–', 'n'], [short(k.ops_per_second), 'n'], [short(k.bytes_per_second), 'n'],
+    [ratio(k), 'n'], [k.home || '', 'name'], k.remedy || (k.hot_since ? 'hot' : ''), k.origin || '']), 'none is hot');
   rows('missed', report.missed.concat(report.families).map(k => [[name(k), 'key'], [short(k.misses_per_second), 'n'], [ratio(k), 'n'], [k.home || '', 'name']]),
     'nothing is missed');
 }
