@@ -147,6 +147,34 @@
 // WithKeyRules, WithRuleStore and WithSharedRules say what is to be done about a key or a family of keys; Rules shows what
 // applies, and Explain what of it for a key.
 //
+// # Pins
+//
+// A pin is a rule that moves one key's home to another node (hotkey.Pin), for a key that is written too often for copies to
+// help. With WithSharedRules the fleet chooses pins by itself; WithRuleStore has those that people make. Processes see
+// a change of the rules at different moments, so a pin comes and goes by the steps of a node that joins or leaves, for that one
+// key: deleted at the new home too; stored there, and filled from the old one; deleted at the old one; and back the same
+// way. D is that of the nodes, at least three times the store's interval and eight times WithTimeout, so it is known for fixed
+// servers as well. Where the code differs from that of nodes:
+//
+//   - The second step lasts no longer than the others, whatever WithWarmUp says: each process reads the key once when it
+//     begins, so that it moves also if nobody else asks for it.
+//   - A pin's node is not empty, and the old home must not be told of each write for ever after, or the pin would not relieve
+//     it. So each process deletes what is left where nobody stores the key: at the new home before, at the old one while the
+//     pin serves, at the new one after.
+//   - It never turns round. A pin that is taken back while it comes has come first, and a key that is pinned elsewhere goes
+//     home first.
+//   - That the node of a pin joins, leaves or restarts is told by the node's own steps.
+//
+// A process that starts waits for the store's first answer, for two seconds at most. It does not know how far the others
+// are with a pin that it finds: it begins with a step that is safe beside all that they may be at. For a pin that is older than
+// a minute and D this is the third one, in which reads and writes find each other. For a younger one, and while one ends, there is none,
+// and this process stores the key nowhere: it misses, its Sets delete, Increment fails with ErrNodeDown, for one step of a
+// young pin and for eight where one ends. Who is a step behind may miss what another has moved already.
+//
+// What is not covered: a process that cannot reach the store for longer than D while pins change, or that starts while the
+// store does not answer; and a pin that is cut out of a file without having ended (package rulestore). Pins of WithRule and
+// WithKeyRules are there from the start and have no steps. In the zoned and replicated topologies there are no others.
+//
 // # What goes on
 //
 // Stats has each node's state, latencies, hits and misses; Events the last things that have happened to nodes and view; an

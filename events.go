@@ -33,6 +33,7 @@ const (
 
 	RulesChanged EventKind = "rules_changed" // the store has other rules
 	RulesRefused EventKind = "rules_refused" // the store fails, or what it holds is not valid; the last rules stay
+	PinMoved     EventKind = "pin_moved"     // a key that a pin moves to Node has come to Step
 	NodeUnfit    EventKind = "node_unfit"    // nothing can be done about hot keys of this node, Err says why
 
 	HotKeySourceFailed EventKind = "hot_key_source_failed" // Source does not see all that it should, Err says why
@@ -50,6 +51,7 @@ type Event struct {
 	Local   string        // of ViewChanged: the local node or zone
 	Rules   int           // of RulesChanged: how many apply
 	Source  string        // of HotKeySourceFailed and HotKeySourceBack: its name
+	Step    string        // of PinMoved: a pool.Step, or over
 	Dropped int           // events that the observers have missed just before this one, because they were too slow
 }
 

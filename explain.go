@@ -43,7 +43,7 @@ func (c *Client) Explain(key string) (Explanation, error) {
 	r := c.newRequest(protocol.Get, key, readFlags)
 	defer r.free()
 	op := &r.op
-	if err := protocol.Check(&op.Request); err != nil {
+	if err := check(&op.Request); err != nil {
 		return Explanation{}, err
 	}
 	v := c.view.Load()

@@ -54,7 +54,7 @@ func (c *Client) getBatch(ctx context.Context, keys []string) ([]Item, error) {
 	for _, key := range keys {
 		op := m.next()
 		c.prepare(op, protocol.Get, key, readFlags)
-		if err := protocol.Check(&op.Request); err != nil {
+		if err := check(&op.Request); err != nil {
 			failed.add(err)
 			m.dropLast()
 			continue

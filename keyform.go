@@ -6,6 +6,7 @@ import (
 
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
+	"github.com/nohop/memcache/rulestore"
 )
 
 // keyForm is how the application's keys are spelled on the wire. The zero value sends them as they are.
@@ -30,8 +31,8 @@ const (
 // WithUnhashedNamespace. It costs an allocation for each key.
 func WithNamespace(prefix string) Option {
 	return func(c *config) error {
-		if len(prefix) > maxNamespace || protocol.CheckKey(prefix) != nil {
-			return badOption("a namespace is 1 to 128 bytes, none of them a space, a control byte or DEL")
+		if len(prefix) > maxNamespace || protocol.CheckKey(prefix) != nil || isReserved(prefix) {
+			return badOption("a namespace is 1 to 128 bytes, none of them a space, a control byte or DEL, the first not ~")
 		}
 		c.keys.namespace = prefix
 		return nil
@@ -58,6 +59,20 @@ func WithBinaryKeys() Option {
 		c.keys.binary = true
 		return nil
 	}
+}
+
+// isReserved reports whether a key, as it travels, is one of the library's own.
+func isReserved(key string) bool { return key != "" && key[0] == rulestore.Reserved[0] }
+
+// check checks a request for one of the application's keys.
+func check(r *protocol.Request) error {
+	if err := protocol.Check(r); err != nil {
+		return err
+	}
+	if isReserved(r.Key) {
+		return ErrReservedKey
+	}
+	return nil
 }
 
 // plain reports whether keys are sent as they are.

@@ -87,7 +87,7 @@ func (c *Client) lookUp(ctx context.Context, key string, opts []LoadOption) (*It
 	o.apply(&r.op.Request)
 	r.view.read.Do(ctx, r.ops[:])
 	if err := r.op.Err; err != nil {
-		if bad := protocol.Check(&r.op.Request); bad != nil || !isCacheFault(err) {
+		if bad := check(&r.op.Request); bad != nil || !isCacheFault(err) {
 			return nil, nil, err
 		}
 		return nil, r.absent(o), nil

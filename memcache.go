@@ -74,6 +74,9 @@ func New(opts ...Option) (*Client, error) {
 	if err = c.startHotKeys(ctx); err == nil {
 		err = c.start(ctx)
 	}
+	if err == nil {
+		c.awaitRules(ctx)
+	}
 	if err != nil {
 		c.Close()
 		return nil, err
@@ -135,6 +138,9 @@ func (c *Client) newRequest(command protocol.Command, key string, flags protocol
 	c.gate.enter(r.door)
 	r.client, r.view, r.key = c, c.view.Load(), key
 	c.prepare(&r.op, command, key, flags)
+	if isReserved(r.op.Request.Key) {
+		r.view = reservedView
+	}
 	return r
 }
 
@@ -176,7 +182,7 @@ func (c *Client) do(ctx context.Context, r *request) error {
 // send checks the request, so that a bad one has one error and not one of each replica, and sends it down the tree of the
 // current view.
 func (c *Client) send(ctx context.Context, r *request) error {
-	if err := protocol.Check(&r.op.Request); err != nil {
+	if err := check(&r.op.Request); err != nil {
 		return &OpError{Command: r.op.Request.Command, Outcome: pool.NotSent, Err: err}
 	}
 	r.view.tree.Do(ctx, r.ops[:])

@@ -20,7 +20,7 @@ func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item,
 	for _, key := range keys {
 		op := m.next()
 		c.prepare(op, protocol.Get, key, readFlags)
-		if err := protocol.Check(&op.Request); err != nil {
+		if err := check(&op.Request); err != nil {
 			return nil, err
 		}
 	}

@@ -50,7 +50,7 @@ func (c *Client) DeleteMulti(ctx context.Context, keys []string) error {
 // writeAll checks the requests of a batch, as send checks one, and sends them. The keys' loads are for the caller to forget.
 func (c *Client) writeAll(ctx context.Context, m *multi) error {
 	for _, op := range m.batch() {
-		if err := protocol.Check(&op.Request); err != nil {
+		if err := check(&op.Request); err != nil {
 			return err
 		}
 	}

@@ -33,10 +33,10 @@ func (c *Client) coherentView(members, leaving []member, local locality) (*view,
 	if err != nil {
 		return nil, err
 	}
-	placement = c.cfg.overridden(placement, c.pins(), members, local)
+	placement, pinned := c.overridden(placement, members, leaving, local)
 	coherent, err := route.Coherent(placement, c.late)
 	if err != nil {
 		return nil, err
 	}
-	return &view{tree: c.cfg.written(coherent), read: coherent, placement: placement}, nil
+	return &view{tree: c.cfg.written(coherent), read: coherent, placement: placement, pinned: pinned}, nil
 }

@@ -40,8 +40,8 @@ func WithoutRemedies() Option {
 }
 
 // WithKeyRules has rules of the application's own apply in this process: what is done about a key, or about all keys with a
-// prefix. They come before those of a store (WithRuleStore), and those before what is done automatically. A rule of Pin needs
-// to be the same in all processes; see WithRule.
+// prefix. They come before those of a store (WithRuleStore), and those before what is done automatically. A rule of Pin applies
+// from the start, as WithRule does, and needs to be the same in all processes; one that is to come or go belongs in a store.
 func WithKeyRules(rules ...hotkey.Rule) Option {
 	return func(c *config) error {
 		c.remedies.own = append(c.remedies.own, rules...)
@@ -67,19 +67,25 @@ type remedies struct {
 	samplers samplers
 	follower *rulestore.Follower // of the store; nil: there is none
 
+	pinBound time.Duration // D for pins of the store
+	ready    chan struct{} // closed when it is first known which there are
+
 	mu     sync.Mutex    // guards what follows, and the walk from one table to the next
 	shared *hotkey.Table // what the store says
+	live   map[string]*livePin
+	known  bool // pins that are not live have come since
 
-	pins  atomic.Pointer[[]hotkey.Rule] // of the table in force
-	table atomic.Pointer[hotkey.Table]  // in force; nil: no rules
+	pins  atomic.Pointer[[]*livePin]      // live
+	found atomic.Pointer[[]hotkey.Remedy] // what the detector says
+	table atomic.Pointer[hotkey.Table]    // in force; nil: no rules
 }
 
 // startRemedies begins to act on hot keys and on rules.
 func (c *Client) startRemedies(ctx context.Context) error {
-	if (c.cfg.topology == custom || c.cfg.topology == configured) || c.detector == nil && len(c.cfg.remedies.own) == 0 && c.cfg.remedies.store == nil {
+	if (c.cfg.topology == custom || c.cfg.topology == configured) || c.detector == nil && len(c.cfg.remedies.own) == 0 && c.cfg.remedies.store == nil && !c.cfg.remedies.shared {
 		return nil
 	}
-	r := &remedies{config: c.cfg.remedies}
+	r := &remedies{config: c.cfg.remedies, ready: make(chan struct{}), live: make(map[string]*livePin)}
 	r.copies = hotcopy.New(hotcopy.Config{
 		Bytes: r.config.policy.KeepBytes, ItemBytes: r.config.policy.KeepItemBytes,
 		WriteTime: 8 * max(c.cfg.node.Timeout, pool.DefaultTimeout), Observe: c.observeCopy, OnEvent: c.copyEvent,
@@ -128,12 +134,26 @@ func (c *Client) applyRules(ctx context.Context) error {
 		return err
 	}
 	if c.detector != nil && !r.config.off {
-		found := rulestore.WithoutPins(c.detector.Remedies(r.config.policy, table.Explicit()))
-		if table, err = table.WithRemedies(found); err != nil {
+		found := c.detector.Remedies(r.config.policy, table.Explicit())
+		r.found.Store(&found)
+		if table, err = table.WithRemedies(besidePins(found, table)); err != nil {
 			return err
 		}
 	}
 	return c.enforce(ctx, table)
+}
+
+// besidePins returns what is to be done beside the automatic pins of a table: they are for all processes, and the rest is
+// this process's own.
+func besidePins(found []hotkey.Remedy, table *hotkey.Table) []hotkey.Remedy {
+	found = rulestore.WithoutPins(found)
+	for rule := range table.Rules() {
+		if rule.Pins() && rule.Origin == hotkey.Automatic {
+			found = slices.DeleteFunc(found, func(m hotkey.Remedy) bool { return m.Key.Name == rule.Key })
+			found = append(found, hotkey.Remedy{Key: hotkey.Key{Name: rule.Key}, Decision: hotkey.Decision{Action: rule.Action}})
+		}
+	}
+	return found
 }
 
 // joinRules makes one table of the rules of the application and of those of a store.
@@ -150,8 +170,7 @@ func joinRules(own []hotkey.Rule, shared *hotkey.Table) (*hotkey.Table, error) {
 	return hotkey.NewTable(shared.Header(), rules)
 }
 
-// enforce has table apply. A view is made anew where the nodes of a key change, and the trees are wrapped where the first rule
-// comes or the last one goes.
+// enforce has table apply. A view is made anew where the first rule comes or the last one goes: the trees are wrapped then.
 func (c *Client) enforce(ctx context.Context, table *hotkey.Table) error {
 	r := c.remedies
 	if table.Len() == 0 {
@@ -162,10 +181,7 @@ func (c *Client) enforce(ctx context.Context, table *hotkey.Table) error {
 		return nil
 	}
 	r.copies.SetTable(table)
-	pins := pinsOf(table)
-	moved := !slices.EqualFunc(pins, c.pins(), samePin)
-	r.pins.Store(&pins)
-	if moved || (before == nil) != (table == nil) {
+	if (before == nil) != (table == nil) {
 		return c.renew(ctx)
 	}
 	return nil
@@ -177,30 +193,6 @@ func (c *Client) renew(ctx context.Context) error {
 		return nil // the next view has it
 	}
 	return c.apply(ctx, func(set *nodeSet) (*view, error) { return c.viewOf(set, c.list) })
-}
-
-func pinsOf(table *hotkey.Table) (pins []hotkey.Rule) {
-	for rule := range table.Rules() {
-		if rule.Action.Kind == hotkey.Pin && rule.Key != "" {
-			pins = append(pins, rule)
-		}
-	}
-	return pins
-}
-
-// pins returns the rules that move keys.
-func (c *Client) pins() []hotkey.Rule {
-	if c.remedies == nil {
-		return nil
-	}
-	if pins := c.remedies.pins.Load(); pins != nil {
-		return *pins
-	}
-	return nil
-}
-
-func samePin(a, b hotkey.Rule) bool {
-	return a.Key == b.Key && slices.Equal(a.Action.Nodes, b.Action.Nodes)
 }
 
 // relieve puts the copies before the trees of a view, where there are rules. Values are spread over nodes only where a key

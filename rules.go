@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/nohop/memcache/discovery"
-	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
 )
@@ -76,23 +75,26 @@ func fullName(name string) string {
 	return list[0].Name
 }
 
-// overridden puts the rules before placement. A rule whose nodes are not all there does not apply: where the others
-// stand is not known, so the key stays where placement has it.
-func (c *config) overridden(p route.Placement, pins []hotkey.Rule, members []member, own locality) route.Placement {
-	rules := make(map[string]route.Replicas, len(c.rules)+len(pins))
-	for _, pin := range pins {
-		if replicas, ok := ruleReplicas(pin.Action.Nodes, members, own); ok {
-			rules[pin.Key] = replicas
+// overridden puts the application's own rules before placement, and before them the pins of a store, which come and go
+// (pins.go). A rule whose nodes are not all there does not apply: where the others stand is not known, so the key stays where
+// placement has it.
+func (c *Client) overridden(p route.Placement, members, leaving []member, own locality) (route.Placement, *route.Rules) {
+	rules := make(map[string]route.Replicas, len(c.cfg.rules))
+	for _, rule := range c.cfg.remedies.own {
+		if replicas, ok := ruleReplicas(rule.Action.Nodes, members, own); ok && rule.Pins() {
+			rules[rule.Key] = replicas
 		}
 	}
-	for key, names := range c.rules {
+	for key, names := range c.cfg.rules {
 		if replicas, ok := ruleReplicas(names, members, own); ok {
-			rules[c.keys.wire(key)] = replicas
+			rules[c.cfg.keys.wire(key)] = replicas
 		}
 	}
-	return route.NewRules(c.keys.placed(p), rules)
+	p, pinned := c.pinned(c.cfg.keys.placed(p), members, leaving, own)
+	return route.NewRules(p, rules), pinned
 }
 
+// ruleReplicas returns the nodes of these names as replicas.
 func ruleReplicas(names []string, members []member, own locality) (r route.Replicas, ok bool) {
 	nearest := far
 	for i, name := range names {

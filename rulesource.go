@@ -3,6 +3,7 @@ package memcache
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -13,7 +14,11 @@ import (
 )
 
 // WithRuleStore has the rules in a store apply, and follows them as they change: a file, Redis, or one of your own (package
-// rulestore). While the store fails, or holds what is not valid, the last good rules stay.
+// rulestore). While the store fails, or holds what is not valid, the last good rules stay. New waits up to two seconds for
+// the store's first answer: which keys are pinned must be known before they are used.
+//
+// Pins of a store are for the sharded topology, and come and go by steps (package documentation, "Pins"). D for them is that
+// of WithPropagation, but at least three times the store's interval and eight times WithTimeout; more than a minute is refused.
 func WithRuleStore(store rulestore.Store) Option {
 	return func(c *config) error {
 		if store == nil {
@@ -25,7 +30,9 @@ func WithRuleStore(store rulestore.Store) Option {
 
 // WithSharedRules keeps the rules of the fleet in memcached itself, under a reserved key on three of the nodes, and has the
 // processes count together which keys are hot: a key that no process by itself would find is found, and all processes share
-// the copies of it. It is for the sharded topology. Nothing more needs to run.
+// the copies of it. A key that copies do not relieve, because it is written too often, is pinned to the node with the least
+// load, if that helps; one of the processes decides about that, and another one if it ends. It is for the sharded topology.
+// Nothing more needs to run. New waits as with WithRuleStore.
 func WithSharedRules() Option {
 	return func(c *config) error { return c.setRuleStore(nil, true) }
 }
@@ -52,8 +59,14 @@ func (c *Client) followRules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.follower = f
+	r.follower, r.pinBound = f, c.cfg.pinBound(store)
+	if c.cfg.storedPins() && r.pinBound > maxPinBound {
+		return badOption("with a rule store, D may be a minute at most: WithPropagation, and eight times WithTimeout")
+	}
 	c.wg.Go(func() { _ = f.Run(ctx, func(t *hotkey.Table) { c.takeRules(ctx, t) }) }) // its error is that of ctx
+	if c.cfg.storedPins() {
+		c.wg.Go(func() { c.tendPins(ctx) })
+	}
 	if !r.config.shared || c.detector == nil {
 		return nil
 	}
@@ -62,21 +75,52 @@ func (c *Client) followRules(ctx context.Context) error {
 		return err
 	}
 	c.wg.Go(func() { _ = heat.Run(ctx) }) // its error is that of ctx
-	return nil
+	if !c.cfg.storedPins() || r.config.off {
+		return nil
+	}
+	return c.publishPins(ctx)
 }
 
 // takeRules has what the store says apply.
 func (c *Client) takeRules(ctx context.Context, t *hotkey.Table) {
-	r := c.remedies
-	r.mu.Lock()
-	r.shared = t
-	r.mu.Unlock()
-	if err := c.applyRules(ctx); err != nil {
+	err := c.takePins(ctx, t)
+	if err == nil {
+		err = c.applyRules(ctx)
+	}
+	if err != nil {
 		c.events.add(Event{Kind: RulesRefused, Err: err})
 		return
 	}
 	c.events.add(Event{Kind: RulesChanged, Rules: c.Rules().Len()})
 }
+
+// takePins has the pins of the store's table apply, if it is known what it says. They are those of the whole table: where
+// the nodes of t are not all there, the nodes' own steps say so.
+func (c *Client) takePins(ctx context.Context, t *hotkey.Table) error {
+	r := c.remedies
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shared = t.WithoutEnding()
+	if !c.cfg.storedPins() {
+		if len(storedPins(r.shared)) > 0 {
+			return errPinsElsewhere
+		}
+		return nil
+	}
+	if !r.follower.Status().Settled {
+		return nil
+	}
+	if !r.known {
+		defer close(r.ready)
+	}
+	if !r.followPins(r.follower.InForce()) {
+		return nil
+	}
+	return c.renew(ctx)
+}
+
+// errPinsElsewhere is why the rules of a store are refused where a key has several homes, or none.
+var errPinsElsewhere = errors.New("memcache: pins of a store are for the sharded topology")
 
 // ruleEvent tells of trouble with the store, and of its end.
 func (c *Client) ruleEvent(e rulestore.Event) {

@@ -3,6 +3,7 @@ package memcache
 import (
 	"strconv"
 
+	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/route"
 )
 
@@ -46,6 +47,12 @@ func (f *keyForm) placed(p route.Placement) route.Placement {
 func (u *unhashed) Replicas(op *route.Op) route.Replicas {
 	u.hash(op)
 	return u.base.Replicas(op)
+}
+
+// Order returns the nodes of the order of op's key.
+func (u *unhashed) Order(op *route.Op) []*pool.Node {
+	u.hash(op)
+	return route.OrderOf(u.base, op)
 }
 
 // Why says what the key was placed by.

@@ -17,6 +17,7 @@ type view struct {
 	tree      route.Route
 	read      route.Route     // the part of the tree that serves reads
 	placement route.Placement // of a preset; nil for a tree that is none
+	pinned    *route.Rules    // of placement; nil: there are no pins of a store
 	slowLast  *pool.NodeSet   // by which slow replicas are read last; nil: they are not
 	local     locality
 	zones     map[string]string // of the nodes that have one, by name
@@ -30,6 +31,9 @@ func emptyView(err error) *view {
 }
 
 var closedView = emptyView(ErrClosed)
+
+// reservedView serves keys that are not the application's.
+var reservedView = emptyView(ErrReservedKey)
 
 // failing is the route of a client without nodes.
 type failing struct{ err error }
@@ -94,9 +98,9 @@ func (c *Client) presetView(members, leaving []member, local locality) (*view, e
 	if err != nil {
 		return nil, err
 	}
-	placement = c.cfg.overridden(placement, c.pins(), members, local)
+	placement, pinned := c.overridden(placement, members, leaving, local)
 	read := route.SlowLast(placement, c.cfg.node.NodeSet)
-	return &view{tree: c.tree(placement, read), read: read, placement: placement, slowLast: c.cfg.node.NodeSet}, nil
+	return &view{tree: c.tree(placement, read), read: read, placement: placement, pinned: pinned, slowLast: c.cfg.node.NodeSet}, nil
 }
 
 // tree is the tree of all presets; they differ in placement alone.

@@ -29,6 +29,8 @@ type jsonRule struct {
 	Staleness    string     `json:"staleness,omitempty"`
 	Copies       int        `json:"copies,omitempty"`
 	Nodes        []string   `json:"nodes,omitempty"`
+	Ends         bool       `json:"ends,omitempty"` // a program that does not know it takes the pin as in force until it expires
+	Since        *time.Time `json:"since,omitempty"`
 	Origin       string     `json:"origin,omitempty"` // explicit if it is left out
 	Expires      *time.Time `json:"expires,omitempty"`
 }
@@ -39,14 +41,15 @@ type jsonRule struct {
 //	  "epoch": 7,
 //	  "rules": [
 //	    {"key": "front-page", "do": "spread", "copies": 3, "staleness": "250ms"},
-//	    {"key": "counter", "do": "pin", "nodes": ["10.0.0.7:11211"]},
+//	    {"key": "counter", "do": "pin", "nodes": ["10.0.0.7:11211"], "since": "2026-03-01T12:00:00Z"},
+//	    {"key": "total", "do": "pin", "nodes": ["10.0.0.8:11211"], "ends": true, "expires": "2026-03-01T12:10:00Z"},
 //	    {"prefix": "abuse:", "do": "deny"},
 //	    {"prefix": "catalog:", "do": "auto", "staleness": "1s"}
 //	  ]
 //	}
 //
 // "do" is one of none, keep, spread, pin, deny and auto; "key_base64" and "prefix_base64" stand for keys that are not UTF-8;
-// times are as in RFC 3339. A table with anything wrong in it is refused as a whole: the error is a *TableError that names
+// times are as in RFC 3339. A pin is not simply taken out: it ends, and stays for ten minutes as one that does. A table with anything wrong in it is refused as a whole: the error is a *TableError that names
 // the place.
 func ParseTable(data []byte) (*Table, error) {
 	if len(data) > MaxTableSize {
@@ -90,7 +93,7 @@ func (r *Rule) decode(data []byte) *TableError {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return jsonError("", err)
 	}
-	*r = Rule{Expires: timeOf(j.Expires), Action: Action{Copies: j.Copies, Nodes: j.Nodes}}
+	*r = Rule{Expires: timeOf(j.Expires), Since: timeOf(j.Since), Action: Action{Copies: j.Copies, Nodes: j.Nodes, Ends: j.Ends}}
 	var ok bool
 	if r.Key, ok = textOf(j.Key, j.KeyBase64); !ok {
 		return &TableError{"key_base64", "not base64, or key is set as well"}
@@ -162,7 +165,7 @@ func (t *Table) MarshalJSON() ([]byte, error) {
 }
 
 func (r *Rule) encode() *jsonRule {
-	j := &jsonRule{Do: r.Action.Kind.String(), Copies: r.Action.Copies, Nodes: r.Action.Nodes, Expires: pointerTo(r.Expires)}
+	j := &jsonRule{Do: r.Action.Kind.String(), Copies: r.Action.Copies, Nodes: r.Action.Nodes, Ends: r.Action.Ends, Expires: pointerTo(r.Expires), Since: pointerTo(r.Since)}
 	j.Key, j.KeyBase64 = encodedText(r.Key)
 	j.Prefix, j.PrefixBase64 = encodedText(r.Prefix)
 	if r.Action.Staleness > 0 {

@@ -29,12 +29,15 @@ type Options struct {
 // ErrBadOptions is matched by the errors of New.
 var ErrBadOptions = errors.New("hotkey: bad options")
 
+// DefaultRequestCost is the default of Options.RequestCost.
+const DefaultRequestCost = 1024
+
 // maxRequestCost keeps sums of cost far from overflow.
 const maxRequestCost = 1 << 30
 
 func (o Options) withDefaults() (Options, error) {
 	o.Nodes = cmp.Or(o.Nodes, 1)
-	o.RequestCost = cmp.Or(o.RequestCost, 1024)
+	o.RequestCost = cmp.Or(o.RequestCost, DefaultRequestCost)
 	o.Share = cmp.Or(o.Share, 0.01)
 	o.BytesPerSecond = threshold(cmp.Or(o.BytesPerSecond, 1e6))
 	o.MissesPerSecond = threshold(cmp.Or(o.MissesPerSecond, 20))

@@ -39,7 +39,10 @@ type Action struct {
 	Kind      Kind
 	Staleness time.Duration // of Keep, Spread, Auto: how old an answer may be; 0 is strict, as a plain read
 	Copies    int           // of Spread: nodes that hold the value, the home among them; at least 2, or 0 if Nodes says it
-	Nodes     []string      // of Pin: the homes; of Spread: the nodes instead of the first Copies of the key's order
+	Nodes     []string      // of Pin: the home and the replicas; of Spread: the nodes instead of the first Copies of the key's order
+	// Ends says of a Pin that it is being taken away: it applies no more, and is still in the table to tell it to processes
+	// that start, for others may use the pin until they have seen it end. Such a rule has Expires.
+	Ends bool
 }
 
 // Policy is what the automatic choice may do. The zero value is the default of everything.

@@ -28,7 +28,10 @@ type Rule struct {
 	Prefix  string
 	Action  Action
 	Origin  Origin
-	Expires time.Time // zero: with the table
+	Expires time.Time // zero: with the table. Not of a Pin: it ends, see Action
+	// Since is when a Pin was first in a table, by the clock of who put it there: a process that starts knows by it whether
+	// there may be others that have not seen it yet. zero: not known, so there may.
+	Since time.Time
 }
 
 // Bounds of rules and tables.
@@ -62,8 +65,33 @@ func (r *Rule) check() *problem {
 	if r.Action.Kind == Auto && r.Origin == Automatic {
 		return bad("do", "an automatic rule cannot leave it to itself")
 	}
+	if p := r.checkPin(); p != nil {
+		return p
+	}
 	return r.Action.check()
 }
+
+// checkPin returns what is wrong with when a pin is there. That it goes must be told: processes that count on it differ in
+// what time it is, and one that starts must know of it until none does.
+func (r *Rule) checkPin() *problem {
+	isPin := r.Action.Kind == Pin
+	switch {
+	case r.Action.Ends && !isPin:
+		return bad("ends", "%v does not end, it is taken out", r.Action.Kind)
+	case !r.Since.IsZero() && !isPin:
+		return bad("since", "%v has none", r.Action.Kind)
+	case isPin && !r.Action.Ends && !r.Expires.IsZero():
+		return bad("expires", "a pin does not expire, it ends")
+	case r.Action.Ends && r.Expires.IsZero():
+		return bad("expires", "missing, for a pin that ends")
+	case isPin && r.Key == "":
+		return bad("prefix", "a pin is for a single key")
+	}
+	return nil
+}
+
+// Pins reports whether r moves its key, now.
+func (r *Rule) Pins() bool { return r.Action.Kind == Pin && !r.Action.Ends }
 
 func (r *Rule) checkKey() *problem {
 	switch {

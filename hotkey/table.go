@@ -110,6 +110,9 @@ func checkTable(h Header, rules []Rule) error {
 		if known[s] {
 			return &TableError{fmt.Sprintf("rules[%d]", i), "the same key or prefix as another rule"}
 		}
+		if r.Pins() && !h.Expires.IsZero() {
+			return &TableError{"expires", "a table with pins does not expire"}
+		}
 		known[s] = true
 		count[r.Origin]++
 	}
@@ -237,11 +240,20 @@ func (t *Table) Explicit() *Table {
 	return t.filtered(func(r *Rule) bool { return r.Origin == Explicit })
 }
 
-// CheckNodes returns a *TableError for the first node that a rule names and that is not known.
+// WithoutEnding returns the table without the pins that end: they decide about nothing.
+func (t *Table) WithoutEnding() *Table {
+	if t == nil {
+		return nil
+	}
+	return t.filtered(func(r *Rule) bool { return !r.Action.Ends })
+}
+
+// CheckNodes returns a *TableError for the first node that a rule names and that is not known. A pin that ends may name one
+// that has gone.
 func (t *Table) CheckNodes(known func(node string) bool) error {
 	for i := range t.Len() {
 		for j, n := range t.rules[i].Action.Nodes {
-			if !known(n) {
+			if !known(n) && !t.rules[i].Action.Ends {
 				return &TableError{fmt.Sprintf("rules[%d].nodes[%d]", i, j), "unknown node"}
 			}
 		}

@@ -183,6 +183,11 @@ func TestBadTables(t *testing.T) {
 		"nodes[1]":     {Key: "a", Action: Action{Kind: Pin, Nodes: []string{"a", ""}}},
 		"nodes[0]":     {Key: "a", Action: Action{Kind: Pin, Nodes: []string{"\xff"}}},
 		"nodes[1] ":    {Key: "a", Action: Action{Kind: Pin, Nodes: []string{"a", "a"}}},
+		"expires":      {Key: "a", Expires: time.Now(), Action: Action{Kind: Pin, Nodes: []string{"n"}}},
+		"expires ":     {Key: "a", Action: Action{Kind: Pin, Nodes: []string{"n"}, Ends: true}},
+		"ends":         {Key: "a", Expires: time.Now(), Action: Action{Kind: Keep, Ends: true}},
+		"since":        {Key: "a", Since: time.Now(), Action: Action{Kind: Keep}},
+		"prefix   ":    {Prefix: "a", Action: Action{Kind: Pin, Nodes: []string{"n"}}},
 		"nodes[0]    ": {Key: "a", Action: Action{Kind: Pin, Nodes: []string{long}}},
 	} {
 		table, err := NewTable(Header{}, []Rule{{Key: "fine", Action: Action{Kind: Keep}}, r})
@@ -193,8 +198,10 @@ func TestBadTables(t *testing.T) {
 		_, err := NewTable(h, nil)
 		requireBad(t, err, place)
 	}
+	_, err := NewTable(Header{Expires: time.Now()}, []Rule{{Key: "a", Action: Action{Kind: Pin, Nodes: []string{"n"}}}})
+	requireBad(t, err, "expires")
 	twice := Rule{Prefix: "a", Action: Action{Kind: Keep}}
-	_, err := NewTable(Header{}, []Rule{twice, twice})
+	_, err = NewTable(Header{}, []Rule{twice, twice})
 	requireBad(t, err, "rules[1]")
 	for _, o := range []Origin{Explicit, Automatic} {
 		many := make([]Rule, MaxExplicitRules+1)
@@ -259,6 +266,8 @@ func TestForView(t *testing.T) {
 	require.NoError(t, table.CheckNodes(func(string) bool { return true }))
 	requireBad(t, table.CheckNodes(func(n string) bool { return n != "a" }), "rules[0].nodes[0]")
 	require.NoError(t, (*Table)(nil).CheckNodes(nil))
+	gone := mustTable(t, Rule{Key: "pin", Expires: time.Now(), Action: Action{Kind: Pin, Nodes: []string{"a"}, Ends: true}})
+	require.NoError(t, gone.CheckNodes(func(string) bool { return false }), "a pin that ends may name a node that has gone")
 }
 
 func TestWithRemedies(t *testing.T) {
@@ -291,13 +300,14 @@ func TestTableIsACopy(t *testing.T) {
 func TestParseTable(t *testing.T) {
 	table, err := ParseTable([]byte(`{"epoch": 7, "controller": "c", "view": "v", "expires": "2030-01-02T03:04:05Z", "new": [1], "rules": [
 		{"key": "front-page", "do": "spread", "copies": 3, "staleness": "250ms", "comment": "a field of a newer version"},
-		{"key": "counter", "do": "pin", "nodes": ["10.0.0.7:11211"], "expires": "2029-01-01T00:00:00+01:00"},
+		{"key": "counter", "do": "pin", "nodes": ["10.0.0.7:11211"], "ends": true, "expires": "2029-01-01T00:00:00+01:00", "since": "2028-01-01T00:00:00Z"},
 		{"prefix": "abuse:", "do": "deny"},
 		{"key_base64": "/w==", "do": "keep", "origin": "automatic"}]}`))
 	require.NoError(t, err)
 	require.Equal(t, Header{7, "c", "v", time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}, table.Header())
 	require.Equal(t, Action{Kind: Spread, Copies: 3, Staleness: 250 * time.Millisecond}, lookup(table, "front-page").Action)
 	require.Equal(t, Deny, lookup(table, "abuse:1").Action.Kind)
+	require.True(t, lookup(table, "counter").Action.Ends)
 	require.Equal(t, Automatic, lookup(table, "\xff").Origin)
 
 	data, err := json.Marshal(table)
@@ -306,6 +316,8 @@ func TestParseTable(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, table.Header(), again.Header())
 	require.Len(t, slices.Collect(again.Rules()), 4)
+	require.True(t, lookup(again, "counter").Action.Ends)
+	require.Equal(t, time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC), lookup(again, "counter").Since.UTC())
 }
 
 func TestParseBadTables(t *testing.T) {

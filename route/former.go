@@ -57,7 +57,7 @@ func (m *Moving) formers(ranks []int, from int) []int {
 		m.known.Store(known)
 	}
 	for _, i := range known.ranks {
-		if i >= from {
+		if i >= from && !slices.Contains(m.nodes[:m.pinned], m.nodes[i]) { // what a pin's nodes need, the plan says
 			ranks = append(ranks, i)
 		}
 	}
@@ -76,9 +76,9 @@ type knownFormers struct {
 func (m *Moving) look(now time.Time) *knownFormers {
 	known := &knownFormers{at: now}
 	var ages []time.Duration
-	for i, n := range m.nodes {
+	for i, n := range m.nodes[m.pinned:] {
 		if ages = append(ages, usedFor(n, now)); isFormer(ages, m.replicas, m.memory) {
-			known.ranks = append(known.ranks, i)
+			known.ranks = append(known.ranks, m.pinned+i)
 		}
 	}
 	return known

@@ -21,11 +21,14 @@ type Moving struct {
 	memory   time.Duration // how long former replicas are remembered; 0: for ever
 	asFormer []former      // of each node
 	known    atomic.Pointer[knownFormers]
+
+	pin    *Pin // of the key, which has nodes before those of its order; nil: there is none
+	pinned int  // how many
 }
 
 // Nodes returns the nodes that take part now, the home first if there is one.
 func (m *Moving) Nodes() []*pool.Node {
-	p := planFor(m.steps(), m.replicas)
+	p := m.plan(m.steps())
 	var list []*pool.Node
 	if p.home >= 0 {
 		list = append(list, m.nodes[p.home])
@@ -37,24 +40,75 @@ func (m *Moving) Nodes() []*pool.Node {
 }
 
 // Joining reports whether nobody stores the key now.
-func (m *Moving) Joining() bool { return planFor(m.steps(), m.replicas).home < 0 }
+func (m *Moving) Joining() bool { return m.plan(m.steps()).home < 0 }
 
 // steps returns what is known. A node that was not met yet may be the home; if it cannot be reached, nobody is in its place.
 func (m *Moving) steps() []pool.Step {
 	steps := make([]pool.Step, len(m.nodes))
-	for i, n := range m.nodes {
-		if steps[i] = n.Step(); steps[i] == pool.Unmet {
+	for i := range m.nodes {
+		if steps[i] = m.step(i); steps[i] == pool.Unmet {
 			steps[i] = pool.Serving
 		}
 	}
 	return steps
 }
 
+// step returns the step of a node for this key. A pin's further nodes are copies while it serves, and before and after that
+// only deleted at.
+func (m *Moving) step(i int) pool.Step {
+	own := m.nodes[i].Step()
+	switch {
+	case i >= m.pinned:
+		return own
+	case i == 0:
+		return pinnedStep(own, m.pin.Step())
+	case m.pin.Step() != pool.Serving:
+		return pool.Retired
+	}
+	return own
+}
+
+// plan returns what is to be done at these steps. A node that is pinned to and in the key's order as well has one part.
+func (m *Moving) plan(steps []pool.Step) walkPlan {
+	if m.pinned == 0 {
+		return planFor(steps, m.replicas)
+	}
+	p := planWithin(steps[:m.reach(steps)], 1)
+	done := []*pool.Node{}
+	if p.home >= 0 {
+		done = append(done, m.nodes[p.home])
+	}
+	for _, ranks := range []*[]int{&p.sources, &p.before, &p.after} {
+		*ranks = m.distinct(*ranks, slices.Clone(done))
+	}
+	return p
+}
+
+// distinct returns ranks without those of nodes that are known, or come twice.
+func (m *Moving) distinct(ranks []int, known []*pool.Node) (list []int) {
+	for _, i := range ranks {
+		if !slices.Contains(known, m.nodes[i]) {
+			list, known = append(list, i), append(known, m.nodes[i])
+		}
+	}
+	return list
+}
+
+// reach returns how many nodes any process may use, or have used. Those of a pin are all among them; who has a pin that serves
+// uses no others.
+func (m *Moving) reach(steps []pool.Step) int {
+	ahead, rest := steps[:m.pinned], steps[m.pinned:]
+	if m.pinned > 0 && !slices.ContainsFunc(ahead, func(s pool.Step) bool { return s != pool.Serving }) {
+		return m.pinned
+	}
+	return m.pinned + walkReach(rest, m.replicas)
+}
+
 // meet connects to nodes whose step is not known and matters.
 func (m *Moving) meet(ctx context.Context) {
 	for range m.nodes {
 		var unmet []*pool.Node
-		for _, n := range m.nodes[:walkReach(m.steps(), m.replicas)] {
+		for _, n := range m.nodes[:m.reach(m.steps())] {
 			if n.Step() == pool.Unmet {
 				unmet = append(unmet, n)
 			}
@@ -75,7 +129,7 @@ func (m *Moving) Do(ctx context.Context, ops []*Op) {
 	m.meet(ctx)
 	steps := m.steps()
 	for range m.nodes {
-		p := planFor(steps, m.replicas)
+		p := m.plan(steps)
 		p.sources = slices.DeleteFunc(p.sources, func(i int) bool { return !m.hadBefore(steps, i, p.home) })
 		m.follow(ctx, p, ops)
 		if p.home < 0 || ctx.Err() != nil {
@@ -85,7 +139,7 @@ func (m *Moving) Do(ctx context.Context, ops []*Op) {
 		switch {
 		case len(again) > 0:
 			steps = m.steps()
-		case steps[p.home] == pool.Retiring:
+		case m.nodes[p.home].Step() == pool.Retiring:
 			again = filter(ops, isLeftBehind)
 			steps[p.home] = pool.Retired
 		}
@@ -98,6 +152,9 @@ func (m *Moving) Do(ctx context.Context, ops []*Op) {
 // hadBefore reports whether a source may have had the key before the home. Nodes that have begun together, as those of a
 // new fleet, have nothing of each other's; to look costs an exchange, and not to look is a miss at worst.
 func (m *Moving) hadBefore(steps []pool.Step, source, home int) bool {
+	if min(source, home) < m.pinned {
+		return true
+	}
 	first, ok1 := m.nodes[source].ServingSince()
 	then, ok2 := m.nodes[home].ServingSince()
 	return steps[source] == pool.Draining || !ok1 || !ok2 || first.Add(together).Before(then)
@@ -277,7 +334,7 @@ func (m *Moving) atHomeAndFormers(ctx context.Context, ops, writes []*Op) {
 		w.batch.add(m.nodes[0], op)
 	}
 	var few [walkBeyond]int
-	ranks := m.formers(few[:0], walkReach(m.steps(), m.replicas))
+	ranks := m.formers(few[:0], m.reach(m.steps()))
 	for _, op := range writes {
 		for _, i := range ranks {
 			w.send(op, m.nodes[i], clearOf(op), op.Hash)
@@ -311,7 +368,7 @@ func (s *sources) Do(ctx context.Context, ops []*Op) {
 
 // Explain says what is done for op now.
 func (m *Moving) Explain(op *Op) Step {
-	p := planFor(m.steps(), m.replicas)
+	p := m.plan(m.steps())
 	s := Step{Route: "moving", Why: m.why()}
 	if p.home < 0 {
 		s.Why += "; nobody stores the key"
@@ -321,7 +378,7 @@ func (m *Moving) Explain(op *Op) Step {
 	if op.Request.Command.Mutates() {
 		s.add("clear before", m, p.before, op)
 		s.add("clear after", m, p.after, op)
-		s.add("former replicas", m, m.formers(nil, walkReach(m.steps(), m.replicas)), op)
+		s.add("former replicas", m, m.formers(nil, m.reach(m.steps())), op)
 	}
 	if !isWholeWrite(op) {
 		s.add("filled from", m, p.sources, op)
@@ -344,11 +401,11 @@ func (s *Step) add(name string, m *Moving, ranks []int, op *Op) {
 }
 
 func (m *Moving) why() (why string) {
-	for i, n := range m.nodes[:walkReach(m.steps(), m.replicas)] {
+	for i, n := range m.nodes[:m.reach(m.steps())] {
 		if i > 0 {
 			why += ", "
 		}
-		why += fmt.Sprintf("%s is %s", n.Name(), n.Step())
+		why += fmt.Sprintf("%s is %s", n.Name(), m.step(i))
 	}
 	return why
 }

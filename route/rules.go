@@ -9,6 +9,7 @@ type Rules struct {
 type rule struct {
 	key      string
 	replicas Replicas
+	pinned   *pinned // instead of replicas: they change
 }
 
 // NewRules returns base with the keys of rules placed on the replicas given for them, each at least one route. Without
@@ -18,17 +19,27 @@ func NewRules(base Placement, rules map[string]Replicas) *Rules {
 	if len(rules) == 0 {
 		return r
 	}
-	r.byHash = make(map[uint64][]rule, len(rules))
 	for key, replicas := range rules {
-		h := HashKey(key)
-		r.byHash[h] = append(r.byHash[h], rule{key, replicas})
+		r.add(rule{key: key, replicas: replicas})
 	}
 	return r
 }
 
+func (r *Rules) add(one rule) {
+	if r.byHash == nil {
+		r.byHash = make(map[uint64][]rule)
+	}
+	h := HashKey(one.key)
+	r.byHash[h] = append(r.byHash[h], one)
+}
+
 // Replicas returns those of the rule for op's key, or else those of the placement below.
 func (r *Rules) Replicas(op *Op) Replicas {
-	if rule := r.find(op); rule != nil {
+	switch rule := r.find(op); {
+	case rule == nil:
+	case rule.pinned != nil:
+		return rule.pinned.replicas(op)
+	default:
 		return rule.replicas
 	}
 	return r.base.Replicas(op)
@@ -50,7 +61,11 @@ func (r *Rules) find(op *Op) *rule {
 
 // Why says that a rule applies, or what the placement below says.
 func (r *Rules) Why(op *Op) string {
-	if r.find(op) != nil {
+	switch rule := r.find(op); {
+	case rule == nil:
+	case rule.pinned != nil:
+		return rule.pinned.why()
+	default:
 		return "a rule for this key"
 	}
 	return Why(r.base, op)

@@ -405,7 +405,7 @@ func TestRulesThatCollide(t *testing.T) {
 	_, base := fakes(nil)
 	_, r := fakes(nil, nil)
 	rules := &Rules{base: Fixed(base...), byHash: map[uint64][]rule{
-		7: {{"one", Replicas{All: r[:1]}}, {"two", Replicas{All: r[1:]}}},
+		7: {{key: "one", replicas: Replicas{All: r[:1]}}, {key: "two", replicas: Replicas{All: r[1:]}}},
 	}}
 	for key, want := range map[string][]Route{"one": r[:1], "two": r[1:], "three": base} {
 		op := get(key)

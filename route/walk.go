@@ -167,6 +167,9 @@ func (w *Walk) written(o *walkOrder) Replicas {
 	return all
 }
 
+// Order returns the nodes of op's key's order, as many as may come to be its replicas while nodes come and go.
+func (w *Walk) Order(op *Op) []*pool.Node { return w.orders[w.order[SlotOf(op.Hash)]].nodes }
+
 // Why names the slot, and what moves.
 func (w *Walk) Why(op *Op) string {
 	o := &w.orders[w.order[SlotOf(op.Hash)]]

@@ -34,7 +34,11 @@ type walkPlan struct {
 
 // planFor returns the plan for a key's nodes at these steps, home first, of which there are to be that many replicas.
 func planFor(steps []pool.Step, replicas int) walkPlan {
-	steps = steps[:walkReach(steps, replicas)]
+	return planWithin(steps[:walkReach(steps, replicas)], replicas)
+}
+
+// planWithin is planFor where nobody uses other nodes than these.
+func planWithin(steps []pool.Step, replicas int) walkPlan {
 	p := walkPlan{home: homeAt(steps), next: -1}
 	fills := p.home >= 0 && steps[p.home] == pool.Filling
 	moves := fills || p.home >= 0 && steps[p.home] == pool.Settling

@@ -2,6 +2,7 @@ package rulestore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -40,6 +41,7 @@ type Follower struct {
 	offered *hotkey.Table // the newest that was seen and not refused for its age
 	inForce *hotkey.Table
 	applied *hotkey.Table // what is left of inForce here and now
+	settled bool          // the store had answered when applied was handed on
 	state   state
 }
 
@@ -65,6 +67,9 @@ func NewFollower(cfg Config) (*Follower, error) {
 func (f *Follower) SetNodes(names []string) {
 	f.know(names)
 	poke(f.renewed)
+	if f.Status().LastGood.IsZero() {
+		poke(f.hurry) // the store may be on these nodes
+	}
 }
 
 func (f *Follower) know(names []string) {
@@ -89,8 +94,8 @@ func poke(c chan struct{}) {
 }
 
 // Run follows the store until ctx ends, whose error it returns. It calls apply, one call after the other, with each table
-// as it applies here and now: after a new one was taken, something in it expired, or the nodes changed. nil means no rules.
-// Run ends the goroutines that it starts. Call it once.
+// as it applies here and now: after the store has answered for the first time, a new one was taken, something in it expired, or
+// the nodes changed. nil means no rules. Run ends the goroutines that it starts. Call it once.
 func (f *Follower) Run(ctx context.Context, apply func(*hotkey.Table)) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
@@ -182,8 +187,9 @@ func (f *Follower) take(a answer, apply func(*hotkey.Table)) {
 	f.mu.Lock()
 	changed, err := f.judge(a)
 	event := f.state.note(time.Now(), err)
+	isFirst := err == nil && f.state.looks-f.state.failed == 1
 	f.mu.Unlock()
-	if changed {
+	if changed || isFirst {
 		f.refresh(apply)
 	}
 	if event != nil && f.cfg.OnEvent != nil {
@@ -205,11 +211,23 @@ func (f *Follower) rejudge(apply func(*hotkey.Table)) {
 func (f *Follower) refresh(apply func(*hotkey.Table)) {
 	f.mu.Lock()
 	f.applied = f.current(time.Now())
+	f.settled = f.inForce != nil || !f.state.lastGood.IsZero()
 	f.state.changes++
 	applied := f.applied
 	f.mu.Unlock()
 	apply(applied)
 }
+
+// hasLost reports whether the last look has found no table, or an older one, in the store than that in force.
+func (f *Follower) hasLost() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.inForce != nil && f.state.failures > 0 && (errors.Is(f.state.lastErr, ErrNoTable) || errors.Is(f.state.lastErr, ErrOlder))
+}
+
+// InForce returns the table in force as the store has it, whatever nodes there are, but without what has expired; nil if
+// there is none. Pins are taken from it: that a node comes or goes is no reason for them to.
+func (f *Follower) InForce() *hotkey.Table { return f.tableInForce().At(time.Now()) }
 
 func (f *Follower) tableInForce() *hotkey.Table {
 	f.mu.Lock()

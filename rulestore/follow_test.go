@@ -18,7 +18,7 @@ func TestFollowerHandsOnNewTables(t *testing.T) {
 		f := follow(t, Config{Store: store})
 		wait(5 * time.Second)
 		tables, events := f.said()
-		require.Empty(t, tables)
+		require.Equal(t, []*hotkey.Table{nil}, tables, "that there are no rules is known from then on")
 		require.Empty(t, events, "that nobody has published yet is no trouble")
 
 		first := table(t, 1, "k")
@@ -37,7 +37,9 @@ func TestFollowerHandsOnNewTables(t *testing.T) {
 		require.Empty(t, events)
 		require.Equal(t, []string{"l"}, keysOf(f.Table()))
 		require.Equal(t, 1, f.Status().Rules)
-		require.Equal(t, uint64(2), f.Status().Changes)
+		require.Equal(t, uint64(3), f.Status().Changes)
+		require.True(t, f.Status().Settled)
+		require.Equal(t, []string{"l"}, keysOf(f.InForce()))
 	})
 }
 

@@ -15,6 +15,8 @@ import (
 type Fleet struct {
 	Load map[string]float64 // cost per second by node; every node that a key may be pinned to is in it
 	Keys []KeyLoad          // that are to be pinned, hottest first
+	// Recent are keys that nobody reports now, and somebody did lately: what is pinned of them stays. Not known to NewFleet.
+	Recent map[string]bool
 }
 
 // NewFleet adds reports up. Of one that is about other nodes, only the keys count.
@@ -45,14 +47,15 @@ func NewFleet(nodes []string, reports []Report) Fleet {
 // Bounds of ChoosePins.
 const (
 	maxPins = 64
-	pinGain = 0.1 // of the home's load: less would be within what loads vary by
+	pinGain = 0.1         // of the home's load: less would be within what loads vary by
+	pinIdle = time.Minute // that a pin stays after its key was reported last, or after a new leader has begun
 )
 
 // ChoosePins returns the pins that are worth it, for a fleet in which home is where a key is if no rule says otherwise. now
-// are the pins in force. One of them stays where it is while the key is reported, comes back as it is, with its Expires, if
-// it is not, and goes if its node has gone. A hot key without a pin gets one, to the least loaded node, if that then carries
-// a tenth less than the key's home did; there are at most 64 pins. The pins are automatic rules without Expires,
-// which a Publisher sets.
+// are the pins that there are. One in force stays where it is while the key is reported or Recent, and goes if it is not, or if
+// its node has gone. A hot key without a pin gets one, to the least loaded node, if that then carries
+// a tenth less than the key's home did; there are at most 64 pins. While a pin ends, its key gets no other. The pins are
+// automatic rules without Expires.
 //
 // A pin moves one key, so it cannot bring a node below what that key costs.
 func ChoosePins(f Fleet, now []hotkey.Rule, home func(key string) string) []hotkey.Rule {
@@ -62,7 +65,7 @@ func ChoosePins(f Fleet, now []hotkey.Rule, home func(key string) string) []hotk
 		reported[k.Key] = true
 	}
 	for _, r := range now {
-		c.renew(r, reported[r.Key])
+		c.keep(r, reported[r.Key] || f.Recent[r.Key])
 	}
 	for _, k := range f.Keys {
 		if len(c.pins) < maxPins && !c.pinned[k.Key] && !strings.HasPrefix(k.Key, Reserved) {
@@ -79,21 +82,16 @@ type chooser struct {
 	pins   []hotkey.Rule
 }
 
-// renew keeps a pin whose nodes are all there.
-func (c *chooser) renew(r hotkey.Rule, reported bool) {
-	if r.Action.Kind != hotkey.Pin || len(c.pins) == maxPins {
+// keep decides about a pin that there is.
+func (c *chooser) keep(r hotkey.Rule, wanted bool) {
+	if r.Action.Kind != hotkey.Pin {
 		return
 	}
-	for _, n := range r.Action.Nodes {
-		if _, ok := c.load[n]; !ok {
-			return
-		}
+	c.pinned[r.Key] = true // also if it goes now: another one needs the key to be free
+	isGone := func(n string) bool { _, ok := c.load[n]; return !ok }
+	if r.Pins() && wanted && len(c.pins) < maxPins && !slices.ContainsFunc(r.Action.Nodes, isGone) {
+		c.pins = append(c.pins, r)
 	}
-	if reported {
-		r.Expires = time.Time{}
-	}
-	c.pinned[r.Key] = true
-	c.pins = append(c.pins, r)
 }
 
 // place pins a key to the least loaded node, if that pays.
@@ -124,12 +122,33 @@ func (c *chooser) coolest() (coolest string) {
 	return coolest
 }
 
-// Pins returns a source of rules for a Publisher: the pins that the reports ask for. nodes and home are those of now.
+// Pins returns a source of rules for a Publisher: the pins that the reports ask for. nodes and home are those of now; home is
+// where a key is that no rule moves. A pin ends when nobody has reported its key for a minute.
 func Pins(
 	reports *Reports, nodes func() []string, home func(key string) string,
 ) func(context.Context, []hotkey.Rule) ([]hotkey.Rule, error) {
+	reported := map[string]time.Time{} // of the pins that there are, when last
 	return func(ctx context.Context, now []hotkey.Rule) ([]hotkey.Rule, error) {
 		found, err := reports.Collect(ctx)
-		return ChoosePins(NewFleet(nodes(), found), now, home), err
+		fleet := NewFleet(nodes(), found)
+		fleet.Recent = recent(reported, now, fleet.Keys, time.Now())
+		return ChoosePins(fleet, now, home), err
 	}
+}
+
+// recent brings reported up to date and returns the keys of pins that were reported lately. One that was not known yet, as by
+// who has just begun to lead, counts as reported.
+func recent(reported map[string]time.Time, pins []hotkey.Rule, keys []KeyLoad, now time.Time) map[string]bool {
+	recent := map[string]bool{}
+	for _, r := range pins {
+		isHot := slices.ContainsFunc(keys, func(k KeyLoad) bool { return k.Key == r.Key })
+		if last, ok := reported[r.Key]; isHot || !ok {
+			reported[r.Key] = now
+			recent[r.Key] = true
+		} else {
+			recent[r.Key] = now.Sub(last) < pinIdle
+		}
+	}
+	maps.DeleteFunc(reported, func(key string, _ time.Time) bool { _, there := recent[key]; return !there })
+	return recent
 }

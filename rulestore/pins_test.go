@@ -35,7 +35,7 @@ func TestNewFleet(t *testing.T) {
 
 func TestChoosePins(t *testing.T) {
 	soon := time.Now().Add(time.Second)
-	expiring := func(r hotkey.Rule) hotkey.Rule { r.Expires = soon; return r }
+	ending := func(r hotkey.Rule) hotkey.Rule { r.Expires, r.Action.Ends = soon, true; return r }
 	load := func(a, b, c float64) map[string]float64 { return map[string]float64{"a": a, "b": b, "c": c} }
 	for name, c := range map[string]struct {
 		fleet Fleet
@@ -55,18 +55,26 @@ func TestChoosePins(t *testing.T) {
 		},
 		"a pin stays, though another node is cooler by now": {
 			fleet: Fleet{Load: load(50, 60, 0), Keys: []KeyLoad{{"k", 40}}},
-			now:   []hotkey.Rule{expiring(automaticPin("k", "b"))},
+			now:   []hotkey.Rule{automaticPin("k", "b")},
 			want:  []hotkey.Rule{automaticPin("k", "b")},
 		},
-		"one that is not reported is left to expire": {
+		"one that is not reported any more goes": {
 			fleet: Fleet{Load: load(1, 1, 1)},
-			now:   []hotkey.Rule{expiring(automaticPin("k", "b"))},
-			want:  []hotkey.Rule{expiring(automaticPin("k", "b"))},
+			now:   []hotkey.Rule{automaticPin("k", "b")},
 		},
-		"its node has gone": {
-			fleet: Fleet{Load: load(100, 0, 0), Keys: []KeyLoad{{"k", 40}}},
-			now:   []hotkey.Rule{expiring(automaticPin("k", "gone"))},
+		"one that was reported lately stays": {
+			fleet: Fleet{Load: load(1, 1, 1), Recent: map[string]bool{"k": true}},
+			now:   []hotkey.Rule{automaticPin("k", "b")},
 			want:  []hotkey.Rule{automaticPin("k", "b")},
+		},
+		"its node has gone: it goes first": {
+			fleet: Fleet{Load: load(100, 0, 0), Keys: []KeyLoad{{"k", 40}}},
+			now:   []hotkey.Rule{automaticPin("k", "gone")},
+		},
+		"while one ends, there is no other": {
+			fleet: Fleet{Load: load(100, 0, 0), Keys: []KeyLoad{{"k", 40}, {"l", 30}}},
+			now:   []hotkey.Rule{ending(automaticPin("k", "b"))},
+			want:  []hotkey.Rule{automaticPin("l", "b")},
 		},
 		"not a pin": {fleet: Fleet{Load: load(1, 1, 1)}, now: keep("k")},
 	} {
@@ -89,6 +97,19 @@ func TestPinsOfManyKeys(t *testing.T) {
 	}
 	require.Less(t, f.Load["a"], 6000.0)
 	require.Less(t, max(f.Load["b"], f.Load["c"]), f.Load["a"])
+}
+
+// A key that nobody reports for a minute is not hot any more. Who has just begun to lead knows nothing of the time before.
+func TestPinsOutliveAPause(t *testing.T) {
+	reported, now := map[string]time.Time{}, time.Now()
+	pins, hot := []hotkey.Rule{automaticPin("k", "b")}, []KeyLoad{{"k", 1}}
+	require.True(t, recent(reported, pins, nil, now)["k"], "a new leader")
+	require.True(t, recent(reported, pins, nil, now.Add(59*time.Second))["k"])
+	require.True(t, recent(reported, pins, hot, now.Add(59*time.Second))["k"])
+	require.True(t, recent(reported, pins, nil, now.Add(118*time.Second))["k"])
+	require.False(t, recent(reported, pins, nil, now.Add(119*time.Second))["k"])
+	require.Empty(t, recent(reported, nil, hot, now))
+	require.Empty(t, reported, "it is forgotten with the pin")
 }
 
 func TestPinsFromReports(t *testing.T) {

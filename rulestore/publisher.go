@@ -18,14 +18,15 @@ type PublisherConfig struct {
 	Follower *Follower // of the store to publish in; it knows the nodes, and goes on knowing a table that the store has lost
 	Lease    Lease
 	// Rules returns the automatic rules that the fleet should have, given those that it has; see Pins. It is called once a
-	// second while this process leads. Rules without Expires are renewed for as long as they are returned. Rules beside an
-	// error are used.
+	// second while this process leads. Pins stay until they are not returned any more, and end then; those among the given
+	// that end need not be returned. Other rules without Expires are renewed for as long as they are returned. Rules beside
+	// an error are used.
 	Rules func(ctx context.Context, now []hotkey.Rule) ([]hotkey.Rule, error)
 	// OnError is told what went wrong in a round. Default: nobody is.
 	OnError func(error)
 }
 
-// How long an automatic rule outlives its publisher, and how often it is renewed.
+// How long an automatic rule that is no pin outlives its publisher, and how often it is renewed.
 const (
 	RuleLifetime    = time.Minute
 	renewalInterval = 10 * time.Second
@@ -34,7 +35,8 @@ const (
 
 // Publisher publishes automatic rules that must be the same for all processes, for as long as it holds the lease. Explicit
 // rules of the table stay as they are. Every process can have one. If two publish at once, each does it on top of the
-// other's table, and all processes follow the same one; if nobody does, the rules expire after a minute. An epoch holds the
+// other's table, and all processes follow the same one; if nobody does, pins stay as they are, and other rules expire after a
+// minute. What the store has lost is published again. An epoch holds the
 // term of its publisher in the upper 32 bits, so that a new leader's tables come after all that an old one may still
 // publish. Safe for concurrent use.
 type Publisher struct {
@@ -130,7 +132,8 @@ func (p *Publisher) note(err error) {
 
 // publish compares the rules that there are with those that should be.
 func (p *Publisher) publish(ctx context.Context) error {
-	held, err := loadOver(ctx, p.cfg.Follower.cfg.Store, p.cfg.Follower.tableInForce())
+	known := p.cfg.Follower.tableInForce()
+	held, err := loadOver(ctx, p.cfg.Follower.cfg.Store, known)
 	if err != nil {
 		return err
 	}
@@ -140,7 +143,8 @@ func (p *Publisher) publish(ctx context.Context) error {
 	if err != nil && rules == nil {
 		return err
 	}
-	if !due(before, rules, now) {
+	isLost := held == known && p.cfg.Follower.hasLost()
+	if !isLost && !due(withoutEnding(before), withoutEnding(rules), now) {
 		return err
 	}
 	return errors.Join(err, p.update(ctx, rules, now))
@@ -155,13 +159,18 @@ func automatic(t *hotkey.Table) (rules []hotkey.Rule) {
 	return rules
 }
 
+// withoutEnding returns rules without the pins that end, which nobody decides about any more.
+func withoutEnding(rules []hotkey.Rule) []hotkey.Rule {
+	return slices.DeleteFunc(slices.Clone(rules), func(r hotkey.Rule) bool { return r.Action.Ends })
+}
+
 // due reports whether rules are to be published: they differ from those before, or one must be renewed.
 func due(before, rules []hotkey.Rule, now time.Time) bool {
 	if !slices.EqualFunc(before, rules, sameRule) {
 		return true
 	}
 	for i, r := range rules {
-		if r.Expires.IsZero() && before[i].Expires.Sub(now) <= RuleLifetime-renewalInterval {
+		if r.Expires.IsZero() && !r.Pins() && before[i].Expires.Sub(now) <= RuleLifetime-renewalInterval {
 			return true
 		}
 	}
@@ -205,9 +214,9 @@ func (d *Draft) setAutomatic(rules []hotkey.Rule, nodes []string, now time.Time)
 	if err := d.moveTo(nodes); err != nil {
 		return err
 	}
-	for _, r := range rules {
+	for _, r := range withoutEnding(rules) {
 		r.Origin = hotkey.Automatic
-		if r.Expires.IsZero() {
+		if r.Expires.IsZero() && !r.Pins() {
 			r.Expires = now.Add(RuleLifetime)
 		}
 		d.Rules = append(d.Rules, r)

@@ -114,23 +114,40 @@ func TestPublisher(t *testing.T) {
 		require.Equal(t, hotkey.Header{Epoch: 1 << 32, Controller: "me", View: View([]string{"a", "b"})}, h)
 		rule := slices.Collect(store.holds().Rules())[0]
 		require.Equal(t, hotkey.Automatic, rule.Origin)
-		require.InDelta(t, time.Minute.Seconds(), time.Until(rule.Expires).Seconds(), 1)
-
+		require.Zero(t, rule.Expires, "a pin stays until it ends")
+		require.WithinDuration(t, time.Now(), rule.Since, 2*time.Second)
 		wait(100 * time.Second)
-		require.InDelta(t, 11, p.Status().Published, 1, "renewed every ten seconds")
+		require.Equal(t, uint64(1), p.Status().Published, "it is not renewed")
+
+		want.set(automaticPin("k", "a"), hotkey.Rule{Key: "l", Action: hotkey.Action{Kind: hotkey.Keep}})
+		wait(100 * time.Second)
+		require.InDelta(t, 11, p.Status().Published, 1, "other rules are, every ten seconds")
 		require.Equal(t, h.Epoch+p.Status().Published-1, store.holds().Header().Epoch)
+		rule = slices.Collect(store.holds().Rules())[1]
+		require.LessOrEqual(t, time.Until(rule.Expires), RuleLifetime)
 
 		want.set()
 		wait(time.Second)
-		require.Empty(t, keysOf(store.holds()))
+		require.Empty(t, inForce(store.holds()))
+		rule = slices.Collect(store.holds().Rules())[0]
+		require.True(t, rule.Action.Ends)
+		require.InDelta(t, PinEnding.Seconds(), time.Until(rule.Expires).Seconds(), 2)
 		published := p.Status().Published
 		wait(time.Minute)
 		require.Equal(t, published, p.Status().Published, "nothing is not renewed")
+		want.set(automaticPin("k", "a"))
+		wait(time.Second)
+		require.Empty(t, inForce(store.holds()), "it must end first")
+		require.ErrorIs(t, p.Status().LastErr, ErrPinMoves)
+		p.failures()
+		want.set()
+		wait(PinEnding)
+		require.Zero(t, store.holds().At(time.Now()).Len())
 
 		lease.set(false, nil)
 		want.set(automaticPin("k", "b"))
 		wait(5 * time.Second)
-		require.Empty(t, keysOf(store.holds()))
+		require.Empty(t, inForce(store.holds()))
 		require.False(t, p.Status().Leading)
 		before := store.holds().Header().Epoch
 		lease.set(true, nil)
@@ -259,8 +276,7 @@ func (f *fleet) requireAgreed(t *testing.T, keys ...string) {
 	}
 }
 
-// Over memcached: one is elected, another follows when it has gone, and the rules hold all the while; when nobody is left,
-// they end by themselves.
+// Over memcached: one is elected, another follows when it has gone, and the rules hold all the while, also when nobody is left.
 func TestElection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := fakeServers(t, 3)
@@ -281,9 +297,9 @@ func TestElection(t *testing.T) {
 			}
 		}
 		require.Empty(t, f.leading())
-		wait(RuleLifetime)
+		wait(2 * RuleLifetime)
+		f.requireAgreed(t, "k")
 		for _, p := range f.followers {
-			require.Empty(t, keysOf(p.Table()))
 			require.Zero(t, p.Status().Failed)
 		}
 		for _, p := range f.publishers {
@@ -321,7 +337,9 @@ func TestLeaderDiesWithTheStore(t *testing.T) {
 		wait(20 * time.Second)
 		require.Len(t, f.leading(), 1)
 		f.requireAgreedUpToAPoll(t, "k")
-		require.Equal(t, uint64(2), f.followers[0].Status().Header.Epoch>>32)
+		table, err := NewMemcached(s.order).Load(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"k"}, keysOf(table), "for those who start")
 	})
 }
 
@@ -359,7 +377,8 @@ func TestTwoPublishersAtOnce(t *testing.T) {
 			func() Lease { next++; return leases[next] },
 			func() Store { return NewMemcached(s.order) },
 			func(id int) func(context.Context, []hotkey.Rule) ([]hotkey.Rule, error) {
-				return (&wanted{rules: []hotkey.Rule{automaticPin("k", nodeName(id)), automaticPin("l", nodeName(id))}}).get
+				spread := hotkey.Action{Kind: hotkey.Spread, Copies: 2 + id}
+				return (&wanted{rules: []hotkey.Rule{{Key: "k", Action: spread}, {Key: "l", Action: spread}}}).get
 			})
 		wait(3 * time.Second)
 		for range 30 {
@@ -376,11 +395,11 @@ func TestTwoPublishersAtOnce(t *testing.T) {
 		leases[0].set(false, nil)
 		wait(5 * time.Second)
 		for _, p := range f.followers {
-			nodes := map[string][]string{}
+			copies := map[string]int{}
 			for r := range p.Table().Rules() {
-				nodes[r.Key] = r.Action.Nodes
+				copies[r.Key] = r.Action.Copies
 			}
-			require.Equal(t, map[string][]string{"explicit": nil, "more": nil, "k": {"n1"}, "l": {"n1"}}, nodes)
+			require.Equal(t, map[string]int{"explicit": 0, "more": 0, "k": 3, "l": 3}, copies)
 		}
 		for _, p := range f.publishers {
 			for _, err := range p.failures() {
@@ -388,6 +407,38 @@ func TestTwoPublishersAtOnce(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Two lead at once, and want a key at different nodes: it stays where the first has it, and the other one says why.
+func TestTwoPublishersOfPins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := fakeServers(t, 3)
+		f := newFleet(t, 2, func() Lease { return &generous{held: true} }, func() Store { return NewMemcached(s.order) },
+			func(id int) func(context.Context, []hotkey.Rule) ([]hotkey.Rule, error) {
+				return (&wanted{rules: []hotkey.Rule{automaticPin("k", nodeName(id))}}).get
+			})
+		wait(5 * time.Second)
+		f.requireAgreed(t, "k")
+		before := slices.Collect(f.followers[0].Table().Rules())
+		wait(time.Minute)
+		f.requireAgreed(t, "k")
+		require.Equal(t, before[0].Action, slices.Collect(f.followers[0].Table().Rules())[0].Action)
+		for _, p := range f.publishers {
+			for _, err := range p.failures() {
+				require.True(t, errors.Is(err, ErrConflict) || errors.Is(err, ErrPinMoves), err)
+			}
+		}
+	})
+}
+
+// inForce returns the keys of the rules that do not end.
+func inForce(t *hotkey.Table) (keys []string) {
+	for r := range t.Rules() {
+		if !r.Action.Ends {
+			keys = append(keys, r.Key)
+		}
+	}
+	return keys
 }
 
 func TestBadPublisherConfig(t *testing.T) {
@@ -439,10 +490,12 @@ func TestPinsEndToEnd(t *testing.T) {
 	require.False(t, publishers[1].Status().Leading)
 	for _, found := range tables {
 		var table *hotkey.Table
-		select {
-		case table = <-found:
-		case <-time.After(20 * time.Second):
-			t.Fatal("no table")
+		for timeout := time.After(20 * time.Second); table == nil; {
+			select {
+			case table = <-found:
+			case <-timeout:
+				t.Fatal("no table")
+			}
 		}
 		rules := slices.Collect(table.Rules())
 		require.Len(t, rules, 1)

@@ -24,6 +24,7 @@ type Status struct {
 	LastGood time.Time     // zero: none yet
 	LastErr  error         // of the last look that failed, also when good ones have followed; nil: none yet
 	LastBad  time.Time     // of LastErr
+	Settled  bool          // the store had answered when a table, or none, was handed on last
 	// Age is how long the table has gone unconfirmed: 0 while all is well, else the time since the last look that went well,
 	// or since the first if none did.
 	Age time.Duration
@@ -85,7 +86,8 @@ func (f *Follower) Status() Status {
 	s := &f.state
 	return Status{
 		Header: f.inForce.Header(), Rules: f.applied.Len(), Changes: s.changes,
-		Looks: s.looks, Failed: s.failed, Failures: s.failures,
+		Settled: f.settled,
+		Looks:   s.looks, Failed: s.failed, Failures: s.failures,
 		LastGood: s.lastGood, LastErr: s.lastErr, LastBad: s.lastBad, Age: s.age(time.Now()),
 	}
 }

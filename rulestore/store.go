@@ -39,6 +39,7 @@ var (
 	ErrOlder     = errors.New("rulestore: the table is older than the one in force")
 	ErrConflict  = errors.New("rulestore: the store holds a newer table")
 	ErrPartial   = errors.New("rulestore: the table is in a part of the store only")
+	ErrPinMoves  = errors.New("rulestore: a pinned key must be free of the pin before it is pinned elsewhere, or again")
 	ErrOtherView = errors.New("rulestore: explicit rules of the table name nodes of another list")
 	ErrBadConfig = errors.New("rulestore: no valid configuration")
 )

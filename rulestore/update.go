@@ -10,7 +10,8 @@ import (
 	"github.com/nohop/memcache/hotkey"
 )
 
-// Draft is a table in the making.
+// Draft is a table in the making. Pins that are taken out of it stay, as such that end, for PinEnding; nothing else need be done
+// about that.
 type Draft struct {
 	Header hotkey.Header // its Epoch is that of the table before and one
 	Rules  []hotkey.Rule // those of the table before that have not expired
@@ -36,7 +37,7 @@ const (
 // If somebody else was faster, edit is called again with what he has left; where a part of the store had taken the first
 // change, and he built on that, it is in there already, so use Put rather than append. Update returns the table that was
 // published, also beside an error that matches ErrPartial. Other errors are edit's own, the store's, a *hotkey.TableError,
-// or ErrConflict after five tries; then no table is returned.
+// ErrPinMoves, or ErrConflict after five tries; then no table is returned.
 //
 // In a process that follows the store, use Follower.Update.
 func Update(ctx context.Context, store Store, id string, edit func(*Draft) error) (*hotkey.Table, error) {
@@ -70,6 +71,9 @@ func updateOnce(ctx context.Context, store Store, id string, known *hotkey.Table
 	draft := draftOf(before, time.Now())
 	draft.Header.Controller = id
 	if err := edit(draft); err != nil {
+		return nil, err
+	}
+	if err := draft.keepPins(before, time.Now()); err != nil {
 		return nil, err
 	}
 	t, err := hotkey.NewTable(draft.Header, draft.Rules)

@@ -216,6 +216,7 @@ func TestFollower(t *testing.T) {
 			n, err := raw.PubSubNumSub(ctx, "rules:changed").Result()
 			return err == nil && n["rules:changed"] == 1
 		}, 5*time.Second, 5*time.Millisecond)
+		require.Empty(t, keysOf(<-tables), "the store has answered that there is none")
 		before := hotkey.Header{}
 		for epoch := uint64(1); epoch <= 5; epoch++ {
 			made := table(t, epoch, fmt.Sprint(epoch))
