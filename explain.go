@@ -33,7 +33,7 @@ type ReplicaInfo struct {
 	Node   string `json:"node"`
 	State  string `json:"state"`            // a pool.State: idle, up, suspect, down, joining, leaving; and with it ejected and slow
 	Reason string `json:"reason,omitempty"` // of suspect and down
-	Step   string `json:"step,omitempty"`   // of a node that comes or goes, a pool.Step: entering, filling, settling, retiring, draining, retired
+	Step   string `json:"step,omitempty"`   // of a node that comes or goes, a pool.Step: entering, filling, settling, recalled, retiring, draining, retired
 }
 
 // Explain says how requests for key would travel now, and why: what places the key, its home, its replicas in the order

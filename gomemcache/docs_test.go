@@ -28,7 +28,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		require.NotEmpty(t, names)
 		for _, name := range names {
 			if name != "TestDifference" {
-				require.Contains(t, tests.String(), "func "+name+"(", document)
+				require.True(t, strings.Contains(tests.String(), "func "+name+"("), "%s names %s", document, name)
 			}
 		}
 	}

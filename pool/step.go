@@ -18,12 +18,13 @@ const (
 	Entering              // in, 1: only deleted at
 	Filling               // in, 2: it is used; what it does not have may be at who had the key before
 	Settling              // in, 3: it is used; what others may still read there is still deleted
+	Recalled              // out, 0: as Retiring, but who has the key next is deleted at before, too: its way in was not over, and others may still fill it from there
 	Retiring              // out, 1: it is used; who has the key next is deleted at
 	Draining              // out, 2: what who has the key now does not have may be here
 	Retired               // out, 3: only deleted at
 )
 
-var stepNames = [...]string{"serving", "unmet", "returning", "entering", "filling", "settling", "retiring", "draining", "retired"}
+var stepNames = [...]string{"serving", "unmet", "returning", "entering", "filling", "settling", "recalled", "retiring", "draining", "retired"}
 
 // String returns the step in a word.
 func (s Step) String() string { return stepNames[s] }
@@ -39,14 +40,14 @@ func (n *Node) Step() Step {
 func (n *Node) stepNow() Step { return n.quarantine.step(n.now(), &n.cfg) }
 
 // Retire begins the way out. Other than with Leave, the node is used for one step more, and then read by those who want
-// what it has. It returns how long it takes. There is no way back: see Leave.
+// what it has. It returns how long that takes. There is no way back: see Leave.
 func (n *Node) Retire() time.Duration {
 	q := &n.quarantine
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.retired.CompareAndSwap(0, max(n.now(), 1))
 	q.walks.Store(forever)
-	return n.cfg.retiring() + 2*n.cfg.stepTime()
+	return n.cfg.recalled(q.age()) + n.cfg.retiring() + 2*n.cfg.stepTime()
 }
 
 // ServingSince returns since when the node has been used in this life of its, as a time of this process; false if that
@@ -66,7 +67,7 @@ func (q *quarantine) step(now int64, cfg *Config) Step {
 	case q.until.Load() == forever, retired > 0 && joining > 0: // Leave; it has restarted
 		return Retired
 	case retired > 0:
-		return stepOut(time.Duration(now-retired), cfg)
+		return stepOut(time.Duration(now-retired), cfg.recalled(q.age()), cfg)
 	case since == 0:
 		return Unmet
 	case joining > int64(cfg.stepTime()+time.Second): // the mark counts whole seconds
@@ -93,15 +94,21 @@ func (q *quarantine) arrive(since int64) {
 	}
 }
 
-func stepOut(age time.Duration, cfg *Config) Step {
-	switch first := cfg.retiring(); {
-	case age < first:
+// stepOut returns the step of a node that left so long ago, and was recalled for so long.
+func stepOut(ago, recalled time.Duration, cfg *Config) Step {
+	switch ago -= recalled; {
+	case ago < 0:
+		return Recalled
+	case ago < cfg.retiring():
 		return Retiring
-	case age < first+cfg.stepTime():
+	case ago < cfg.retiring()+cfg.stepTime():
 		return Draining
 	}
 	return Retired
 }
+
+// age returns how long the node had been used when it left.
+func (q *quarantine) age() time.Duration { return time.Duration(q.retired.Load() - q.since.Load()) }
 
 // stepTime is how long a step lasts: D, and what whole seconds of the node's clock may hide.
 func (c *Config) stepTime() time.Duration {
@@ -111,6 +118,14 @@ func (c *Config) stepTime() time.Duration {
 // filling is how long the second step in lasts: what nobody asks for in that time stays behind.
 func (c *Config) filling() time.Duration { return max(c.stepTime(), c.WarmUp) }
 
-// retiring is how long the first step out lasts. It is longer than the first step in, so that a node which takes the place
+// recalled is how long a node is Recalled that left at that age.
+func (c *Config) recalled(age time.Duration) time.Duration {
+	if age < c.filling()+c.stepTime() {
+		return c.stepTime()
+	}
+	return 0
+}
+
+// retiring is how long the step out lasts that is the first of a node that served. It is longer than the first step in, so that a node which takes the place
 // of one that leaves is ready to.
 func (c *Config) retiring() time.Duration { return c.stepTime() + 3*time.Second }

@@ -82,11 +82,30 @@ func TestStepsOut(t *testing.T) {
 
 		n = process(t, s, nil)
 		meetNode(t, n)
-		n.Retire()
+		require.Equal(t, takes, n.Retire())
 		s.Kill()
 		s.Start()
 		meetNode(t, n)
 		require.Equal(t, Retired, n.Step())
+	})
+}
+
+// A node that leaves before its way in is over may still be filled by others, so it is Recalled first.
+func TestStepsOutOfANodeThatWasOnItsWayIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, at := range []Step{Filling, Settling} {
+			s := startFake(t, memcachetest.WithPipe())
+			n := process(t, s, nil)
+			meetNode(t, n)
+			for n.Step() != at {
+				time.Sleep(100 * time.Millisecond)
+			}
+			takes := n.Retire()
+			steps, lasted := stepsOf(n)
+			require.Equal(t, []Step{Recalled, Retiring, Draining, Retired}, steps)
+			require.Equal(t, n.cfg.stepTime(), lasted[0])
+			require.Equal(t, takes, lasted[0]+lasted[1]+lasted[2]+n.cfg.stepTime())
+		}
 	})
 }
 

@@ -12,11 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// stepsIn reads steps as letters: R returning, 1 entering, 2 filling, 3 settling, S serving, a retiring, b draining, c retired.
+// stepsIn reads steps as letters: R returning, 1 entering, 2 filling, 3 settling, S serving, r recalled, a retiring, b draining, c retired.
 func stepsIn(letters string) (steps []pool.Step) {
 	all := map[rune]pool.Step{
 		'R': pool.Returning, '1': pool.Entering, '2': pool.Filling, '3': pool.Settling, 'S': pool.Serving,
-		'a': pool.Retiring, 'b': pool.Draining, 'c': pool.Retired,
+		'r': pool.Recalled, 'a': pool.Retiring, 'b': pool.Draining, 'c': pool.Retired,
 	}
 	for _, l := range letters {
 		steps = append(steps, all[l])
@@ -31,6 +31,7 @@ func TestWalkPlans(t *testing.T) {
 		"1S": {home: 1, next: -1, after: ranks{0}},
 		"2S": {home: 0, next: -1, sources: ranks{1}, before: ranks{1}, after: ranks{1}},
 		"3S": {home: 0, next: -1, before: ranks{1}, after: ranks{1}},
+		"rS": {home: 0, next: 1, before: ranks{1}, after: ranks{1}},
 		"aS": {home: 0, next: 1, after: ranks{1}},
 		"bS": {home: 1, next: -1, sources: ranks{0}, before: ranks{0}, after: ranks{0}},
 		"cS": {home: 1, next: -1, before: ranks{0}, after: ranks{0}},
@@ -62,8 +63,8 @@ func TestWalkPlans(t *testing.T) {
 // Whatever the steps are: each node that takes part is the home or is written to, what is read is written to by all who are
 // a step ahead or behind, and sources are cleared before the home is set.
 func TestWalkPlansCoverWhatIsRead(t *testing.T) {
-	const in, out = "123S", "Sabc"
-	neighbours := map[byte]string{'1': "12", '2': "123", '3': "23S", 'S': "3Sa", 'a': "Sab", 'b': "abc", 'c': "bc"}
+	const in, out = "123S", "Srabc"
+	neighbours := map[byte]string{'1': "12", '2': "123r", '3': "23Sr", 'S': "3Sra", 'r': "23Sra", 'a': "Srab", 'b': "abc", 'c': "bc"}
 	var walk func(letters string)
 	walk = func(letters string) {
 		if len(letters) < 3 {
@@ -79,6 +80,11 @@ func TestWalkPlansCoverWhatIsRead(t *testing.T) {
 				for _, read := range append(other.sources, other.home) {
 					if read >= 0 && read != p.home {
 						require.Contains(t, p.after, read, "%s does not write what is read at step %c of %d", letters, l, i)
+					}
+				}
+				for _, source := range other.sources {
+					if source != p.home && other.home == p.home {
+						require.Contains(t, p.before, source, "%s sets before it clears what is filled from at step %c of %d", letters, l, i)
 					}
 				}
 			}

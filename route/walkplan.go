@@ -20,6 +20,7 @@ import "github.com/nohop/memcache/pool"
 //	G entering                    H                         G
 //	G filling                     G      H         H        H
 //	G settling                    G                H        H
+//	G recalled                    G                H        H         (H is next)
 //	G retiring                    G                         H         (H is next)
 //	G draining                    H      G         G        G
 //	G retired                     H                G        G
@@ -41,7 +42,7 @@ func planFor(steps []pool.Step, replicas int) walkPlan {
 func planWithin(steps []pool.Step, replicas int) walkPlan {
 	p := walkPlan{home: homeAt(steps), next: -1}
 	fills := p.home >= 0 && steps[p.home] == pool.Filling
-	moves := fills || p.home >= 0 && steps[p.home] == pool.Settling
+	moves := fills || p.home >= 0 && (steps[p.home] == pool.Settling || steps[p.home] == pool.Recalled)
 	for i, s := range steps {
 		if i == p.home {
 			continue
@@ -62,7 +63,7 @@ func planWithin(steps []pool.Step, replicas int) walkPlan {
 			p.others = append(p.others, i)
 		}
 	}
-	if p.home >= 0 && steps[p.home] == pool.Retiring && len(p.sources) == 0 {
+	if p.home >= 0 && leaves(steps[p.home]) && len(p.sources) == 0 {
 		if next := homeAt(steps[p.home+1:]); next >= 0 {
 			p.next = p.home + 1 + next
 		}
@@ -98,5 +99,8 @@ func homeAt(steps []pool.Step) int {
 }
 
 func canBeHome(s pool.Step) bool {
-	return s == pool.Serving || s == pool.Filling || s == pool.Settling || s == pool.Retiring
+	return s == pool.Serving || s == pool.Filling || s == pool.Settling || leaves(s)
 }
+
+// leaves reports whether a home at that step is on its way out.
+func leaves(s pool.Step) bool { return s == pool.Recalled || s == pool.Retiring }
