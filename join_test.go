@@ -163,7 +163,7 @@ func TestTheLastNodeOfAZoneLeaves(t *testing.T) {
 		e, err := p.Explain("k")
 		require.NoError(t, err)
 		require.Equal(t, "a", e.Home)
-		require.Equal(t, "retiring", e.Replicas[0].Step)
+		require.Equal(t, "recalled", e.Replicas[0].Step)
 		require.Equal(t, "x", valueAt(t, servers[pods[0]], "k"))
 		require.Empty(t, valueAt(t, servers[pods[2]], "k"))
 		time.Sleep(6 * time.Second)
