@@ -69,9 +69,9 @@ func TestWhatIsRepeated(t *testing.T) {
 		for _, breaks := range []int{1, 2} {
 			t.Run(name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var lost, served atomic.Int64
+					var lost, served, repairs atomic.Int64
 					list := []script{closes(1, &lost), closes(1, &lost)}[:breaks]
-					n := newTestNode(t, Config{Timeout: testTimeout, Dial: scripts(append(list, serveAll(&served))...)})
+					n := newTestNode(t, Config{Timeout: testTimeout, Dial: scripts(append(list, serveAndRepair(&served, &repairs))...)})
 					op := do(t.Context(), n, test.request)
 					if test.repeated && breaks == 1 {
 						require.NoError(t, op.Err)
@@ -80,9 +80,36 @@ func TestWhatIsRepeated(t *testing.T) {
 						return
 					}
 					requireFailed(t, op, Ambiguous, ErrBroken)
+					synctest.Wait()
 					require.Zero(t, served.Load())
+					require.LessOrEqual(t, repairs.Load(), int64(1))
 				})
 			})
+		}
+	}
+}
+
+// serveAndRepair is serveAll, but the deletes, by which the journal makes good what may have been done, count as repairs.
+func serveAndRepair(served, repairs *atomic.Int64) script {
+	return func(p *peer) {
+		for {
+			words := strings.Fields(p.line())
+			switch {
+			case len(words) == 0:
+				return
+			case words[0] == "md":
+				repairs.Add(1)
+			case words[0] == "gets":
+				served.Add(1)
+				p.say("%s", hits(words[1:], valueOf))
+				continue
+			default:
+				served.Add(1)
+				if words[0] == "ms" {
+					p.line() // the value
+				}
+			}
+			p.say("HD %s\r\n", words[len(words)-1])
 		}
 	}
 }
@@ -119,8 +146,9 @@ func TestAPartOfARequestIsAmbiguous(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var served atomic.Int64
 		half := func(p *peer) { p.Read(make([]byte, 3)) }
-		n := newTestNode(t, Config{Timeout: testTimeout, Dial: scripts(half, serveAll(&served))})
+		n := newTestNode(t, Config{Timeout: testTimeout, Dial: scripts(half, serveAndRepair(&served, new(atomic.Int64)))})
 		requireFailed(t, set(t.Context(), n, "k", "v"), Ambiguous, ErrBroken)
+		synctest.Wait()
 		require.Zero(t, served.Load())
 	})
 }
