@@ -139,7 +139,7 @@ func (m *Moving) Do(ctx context.Context, ops []*Op) {
 		switch {
 		case len(again) > 0:
 			steps = m.steps()
-		case m.nodes[p.home].Step() == pool.Retiring:
+		case leaves(m.nodes[p.home].Step()):
 			again = filter(ops, isLeftBehind)
 			steps[p.home] = pool.Retired
 		}

@@ -305,6 +305,32 @@ func TestMovingFromANodeThatIsGone(t *testing.T) {
 	})
 }
 
+// The same of a node that leaves before its way in was over. A write that depends on the item may find none: what the next
+// node had was cleared before.
+func TestMovingFromARecalledNodeThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, at := range []pool.Step{pool.Filling, pool.Settling} {
+			m := newMoving(t)
+			m.until(at)
+			m.nodes[0].Retire()
+			m.servers[0].Kill()
+			require.Equal(t, pool.Recalled, m.nodes[0].Step())
+			for range 20 {
+				for _, c := range []protocol.Command{protocol.Delete, protocol.Add, protocol.Set} {
+					op := store(c, "k", "v")
+					do(Available(AllSync(Fixed(m.route))), op)
+					require.NoError(t, op.Err, "%s, %s", c, m.nodes[0].Step())
+				}
+				op := get("k")
+				do(m.route, op)
+				require.NoError(t, op.Err)
+				require.Equal(t, "v", string(op.Value))
+				time.Sleep(time.Second)
+			}
+		}
+	})
+}
+
 func TestNewWalkRefuses(t *testing.T) {
 	n := pool.NewNode(pool.Config{Addr: "10.0.0.1"})
 	defer n.Close()
