@@ -11,14 +11,14 @@ import (
 // the nodes. It has the steps that a node has which comes and goes (pool.Step), for the one key alone. They are counted from
 // when this process saw the rule come or go, as each process sees that within D of the others. It never turns round: a
 // pin that goes while it comes has come first, so that nobody is ahead of it in one direction and behind it in the other.
-// Safe for concurrent
-// use, but for Rules.Tend.
+// Safe for concurrent use, but for Rules.Tend.
 type Pin struct {
 	length time.Duration // of a step
 	began  time.Time
 	in     []leg // of which the last has been gone when the pin is Serving
 	came   bool  // rather than been found
 	out    atomic.Pointer[wayOut]
+	serves atomic.Bool // its way in is over, so that the clock need not be asked
 
 	tended pool.Step // at which Tend was last; used by one goroutine at a time
 }
@@ -102,11 +102,19 @@ func (p *Pin) Over() bool {
 
 // Step returns the step that the pin is at; of one that has gone, Retired.
 func (p *Pin) Step() pool.Step {
+	out := p.out.Load()
+	if out == nil && p.serves.Load() {
+		return pool.Serving
+	}
 	now := time.Now()
-	if out := p.out.Load(); out != nil && !now.Before(out.from) {
+	if out != nil && !now.Before(out.from) {
 		return stepAt(out.legs, now.Sub(out.from), pool.Retired)
 	}
-	return stepAt(p.in, now.Sub(p.began), pool.Serving)
+	step := stepAt(p.in, now.Sub(p.began), pool.Serving)
+	if step == pool.Serving {
+		p.serves.Store(true)
+	}
+	return step
 }
 
 func stepAt(legs []leg, after time.Duration, end pool.Step) pool.Step {

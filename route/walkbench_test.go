@@ -37,3 +37,23 @@ func BenchmarkWalk(b *testing.B) {
 		}
 	}
 }
+
+// What it costs to look up a key that is pinned for good, and one beside it that is not.
+func BenchmarkPinned(b *testing.B) {
+	nodes := make([]*pool.Node, 2)
+	for i := range nodes {
+		nodes[i] = pool.NewNode(pool.Config{Addr: fmt.Sprint("10.0.0.", i)})
+		defer nodes[i].Close()
+	}
+	pin := &Pin{}
+	rules := NewPinned(Fixed(nodes[0]), []PinnedKey{{Key: "key:1", Pin: pin, Nodes: nodes[1:]}})
+	for _, key := range []string{"key:1", "key:2"} {
+		b.Run(key, func(b *testing.B) {
+			b.ReportAllocs()
+			op := get(key)
+			for b.Loop() {
+				rules.Replicas(op)
+			}
+		})
+	}
+}
