@@ -4,9 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 
+	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
-	"github.com/nohop/memcache/rulestore"
 )
 
 // keyForm is how the application's keys are spelled on the wire. The zero value sends them as they are.
@@ -31,7 +31,7 @@ const (
 // WithUnhashedNamespace. It costs an allocation for each key.
 func WithNamespace(prefix string) Option {
 	return func(c *config) error {
-		if len(prefix) > maxNamespace || protocol.CheckKey(prefix) != nil || isReserved(prefix) {
+		if len(prefix) > maxNamespace || protocol.CheckKey(prefix) != nil || pool.IsReserved(prefix) {
 			return badOption("a namespace is 1 to 128 bytes, none of them a space, a control byte or DEL, the first not ~")
 		}
 		c.keys.namespace = prefix
@@ -61,15 +61,12 @@ func WithBinaryKeys() Option {
 	}
 }
 
-// isReserved reports whether a key, as it travels, is one of the library's own.
-func isReserved(key string) bool { return key != "" && key[0] == rulestore.Reserved[0] }
-
-// check checks a request for one of the application's keys.
+// check checks a request of a batch. That of a single key has newRequest see to keys that are the library's own.
 func check(r *protocol.Request) error {
 	if err := protocol.Check(r); err != nil {
 		return err
 	}
-	if isReserved(r.Key) {
+	if pool.IsReserved(r.Key) {
 		return ErrReservedKey
 	}
 	return nil

@@ -138,7 +138,7 @@ func (c *Client) newRequest(command protocol.Command, key string, flags protocol
 	c.gate.enter(r.door)
 	r.client, r.view, r.key = c, c.view.Load(), key
 	c.prepare(&r.op, command, key, flags)
-	if isReserved(r.op.Request.Key) {
+	if pool.IsReserved(r.op.Request.Key) {
 		r.view = reservedView
 	}
 	return r
@@ -182,7 +182,7 @@ func (c *Client) do(ctx context.Context, r *request) error {
 // send checks the request, so that a bad one has one error and not one of each replica, and sends it down the tree of the
 // current view.
 func (c *Client) send(ctx context.Context, r *request) error {
-	if err := check(&r.op.Request); err != nil {
+	if err := protocol.Check(&r.op.Request); err != nil {
 		return &OpError{Command: r.op.Request.Command, Outcome: pool.NotSent, Err: err}
 	}
 	r.view.tree.Do(ctx, r.ops[:])

@@ -60,12 +60,7 @@ func (c *Client) costs() map[string]float64 {
 	return costs
 }
 
-func (c *Client) nodeNames() (names []string) {
-	for _, n := range c.view.Load().nodes {
-		names = append(names, n.Name())
-	}
-	return names
-}
+func (c *Client) nodeNames() []string { return c.view.Load().names() }
 
 // toPin returns the keys that only another home would relieve: they are written too often for copies.
 func (r *remedies) toPin() []hotkey.Remedy {

@@ -157,9 +157,5 @@ func (c *Client) tellRules(v *view) {
 	if c.remedies == nil || c.remedies.follower == nil {
 		return
 	}
-	names := make([]string, len(v.nodes))
-	for i, n := range v.nodes {
-		names[i] = n.Name()
-	}
-	c.remedies.follower.SetNodes(names)
+	c.remedies.follower.SetNodes(v.names())
 }

@@ -24,6 +24,15 @@ type view struct {
 	reason    error             // why there are no nodes
 }
 
+// names returns those of the nodes.
+func (v *view) names() []string {
+	names := make([]string, len(v.nodes))
+	for i, n := range v.nodes {
+		names[i] = n.Name()
+	}
+	return names
+}
+
 // emptyView answers everything with err.
 func emptyView(err error) *view {
 	tree := failing{err}

@@ -91,7 +91,7 @@ func (b *batch) add(op *route.Op) {
 		b.flushes = b.flushes || q.Command == protocol.FlushAll
 		b.hand(op)
 		return
-	case isReserved(q.Key):
+	case pool.IsReserved(q.Key):
 		refuse(op, ErrReservedKey)
 		return
 	}

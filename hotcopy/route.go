@@ -36,7 +36,7 @@ func (r *Route) Do(ctx context.Context, ops []*route.Op) {
 	for _, op := range ops {
 		q := &op.Request
 		rule := t.Lookup(op.Hash, q.Key)
-		if rule == nil && !isReserved(q.Key) && q.Command != protocol.FlushAll {
+		if rule == nil && !pool.IsReserved(q.Key) && q.Command != protocol.FlushAll {
 			continue // it is nothing to this route
 		}
 		if rule == nil || len(ops) > 1 || !r.answerFresh(op, rule) {
@@ -46,8 +46,6 @@ func (r *Route) Do(ctx context.Context, ops []*route.Op) {
 	}
 	r.next.Do(ctx, ops)
 }
-
-func isReserved(key string) bool { return key != "" && key[0] == reserved }
 
 // serve serves ops of which some may need copies.
 func (r *Route) serve(ctx context.Context, t *hotkey.Table, ops []*route.Op) {
@@ -72,7 +70,7 @@ func (r *Route) Explain(op *route.Op) route.Step {
 	rule := r.copies.table.Load().Lookup(op.Hash, op.Request.Key)
 	switch {
 	case !op.Request.Command.IsKeyed():
-	case isReserved(op.Request.Key):
+	case pool.IsReserved(op.Request.Key):
 		s.Why, s.Next = ErrReservedKey.Error(), nil
 	case rule == nil:
 	case rule.Action.Kind == hotkey.Deny:

@@ -33,11 +33,8 @@ func (v version) is(o version) bool {
 	return known && otherKnown && g == other
 }
 
-// reserved is what keys of the library begin with; copyPrefix is what copies' names do.
-const (
-	reserved   = '~'
-	copyPrefix = "~c"
-)
+// copyPrefix is what copies' names begin with.
+const copyPrefix = pool.Reserved + "c"
 
 // maxKeySize is memcached's limit.
 const maxKeySize = 250

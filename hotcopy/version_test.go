@@ -45,7 +45,7 @@ func FuzzCopyNames(f *testing.F) {
 		one, two := appendCopyName(g1, v1, k1), appendCopyName(g2, v2, k2)
 		require.NoError(t, protocol.CheckKey(one))
 		require.True(t, strings.HasPrefix(one, copyPrefix))
-		require.True(t, isReserved(one))
+		require.True(t, pool.IsReserved(one))
 		require.Equal(t, g1 == g2 && v1 == v2 && k1 == k2, one == two)
 	})
 }

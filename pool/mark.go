@@ -50,7 +50,13 @@ import (
 //
 // The journal of what the old life missed is kept when the generation changes. Dropping it would be right after a restart
 // only, and a mark can be lost without one; and what it costs to keep is some deletes to a node that nobody reads yet.
-const markKey = "~m" // keys that begin with "~" are the library's
+const markKey = Reserved + "m"
+
+// Reserved is how all keys of the library begin.
+const Reserved = "~"
+
+// IsReserved reports whether a key, as it travels, is one of the library's own.
+func IsReserved(key string) bool { return key != "" && key[0] == Reserved[0] }
 
 // mark is what the mark says.
 type mark struct {

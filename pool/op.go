@@ -85,9 +85,9 @@ func (op *Op) start(n *Node, expires int64) {
 }
 
 // isCallers reports whether a caller has asked for op, so that it counts for the heat of its key.
-// Keys that begin with "~" are the library's.
+// Keys that are Reserved are the library's.
 func (op *Op) isCallers() bool {
-	return !op.Uncounted && !op.Inspect && !op.repairs && (op.Request.Key == "" || op.Request.Key[0] != '~')
+	return !op.Uncounted && !op.Inspect && !op.repairs && !IsReserved(op.Request.Key)
 }
 
 // passesFence reports whether op may find what is old.

@@ -6,8 +6,7 @@ import "time"
 // of a key must not change for one process while another one still reads the old home; so a change is a walk, and
 // nobody is more than one step ahead of anybody else. The way in is counted on the node itself, from the mark, so all
 // processes agree on it; the way out is counted by each process, from when it has seen the list without the node, which is
-// at most D apart. Each step lasts for D and some
-// seconds, but Filling for Config.WarmUp if that is longer.
+// at most D apart. Each step lasts for D and some seconds, but Filling for Config.WarmUp if that is longer.
 type Step uint8
 
 // The steps. A node without Config.Quarantine always serves.
@@ -18,7 +17,7 @@ const (
 	Entering              // in, 1: only deleted at
 	Filling               // in, 2: it is used; what it does not have may be at who had the key before
 	Settling              // in, 3: it is used; what others may still read there is still deleted
-	Recalled              // out, 0: as Retiring, but who has the key next is deleted at before, too: its way in was not over, and others may still fill it from there
+	Recalled              // out, 0: its way in was not over, and others may still fill it. As Retiring, but who has the key next is deleted at before, too
 	Retiring              // out, 1: it is used; who has the key next is deleted at
 	Draining              // out, 2: what who has the key now does not have may be here
 	Retired               // out, 3: only deleted at
@@ -126,6 +125,6 @@ func (c *Config) recalled(age time.Duration) time.Duration {
 	return 0
 }
 
-// retiring is how long the step out lasts that is the first of a node that served. It is longer than the first step in, so that a node which takes the place
-// of one that leaves is ready to.
+// retiring is how long the step out lasts that is the first of a node that served. It is longer than the first step in, so
+// that a node which takes the place of one that leaves is ready to.
 func (c *Config) retiring() time.Duration { return c.stepTime() + 3*time.Second }

@@ -8,19 +8,20 @@ import (
 	"github.com/cespare/xxhash/v2"
 
 	"github.com/nohop/memcache/hotkey"
+	"github.com/nohop/memcache/pool"
 )
 
-// Reserved is how all keys of the library begin. No rule of a store is about them.
-const Reserved = "~"
+// Reserved is how all keys of the library begin (pool.Reserved). No rule of a store is about them.
+const Reserved = pool.Reserved
 
 // Check returns a *hotkey.TableError for the first rule of t that is about a key of the library.
 func Check(t *hotkey.Table) error {
 	i := 0
 	for r := range t.Rules() {
-		if strings.HasPrefix(r.Key, Reserved) {
+		if pool.IsReserved(r.Key) {
 			return reserved(i, "key")
 		}
-		if strings.HasPrefix(r.Prefix, Reserved) {
+		if pool.IsReserved(r.Prefix) {
 			return reserved(i, "prefix")
 		}
 		i++

@@ -5,10 +5,10 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/nohop/memcache/hotkey"
+	"github.com/nohop/memcache/pool"
 )
 
 // Fleet is what the reports of all processes come to.
@@ -68,7 +68,7 @@ func ChoosePins(f Fleet, now []hotkey.Rule, home func(key string) string) []hotk
 		c.keep(r, reported[r.Key] || f.Recent[r.Key])
 	}
 	for _, k := range f.Keys {
-		if len(c.pins) < maxPins && !c.pinned[k.Key] && !strings.HasPrefix(k.Key, Reserved) {
+		if len(c.pins) < maxPins && !c.pinned[k.Key] && !pool.IsReserved(k.Key) {
 			c.place(k)
 		}
 	}
