@@ -55,41 +55,37 @@ const keys = 1000
 // readsAreLocal: what one application has written to all, each reads from its own node. Nodes that are new to all are not read
 // for some seconds.
 func (s story) readsAreLocal() error {
-	if err := s.awaitFleet(); err != nil {
+	reports, err := s.awaitFleet()
+	if err != nil {
 		return err
 	}
-	for _, h := range s.lab.hosts {
-		report, err := h.work(s.ctx, 0, keys)
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(s.out, "%s: the application found %d of %d keys, its own memcached served %d\n", h.name, report.Found, keys, report.FromLocal)
-		if report.Found != keys || report.FromLocal != keys {
-			return errors.New("not all reads were local")
-		}
+	for i, h := range s.lab.hosts {
+		fmt.Fprintf(s.out, "%s: the application found %d of %d keys, its own memcached served %d\n", h.name, reports[i].Found, keys, reports[i].FromLocal)
 	}
 	return nil
 }
 
-// awaitFleet has the first application write until every application finds all keys at its own node.
-func (s story) awaitFleet() error {
+// awaitFleet has the first application write until every application finds all keys at its own node, and returns what they
+// have then said.
+func (s story) awaitFleet() ([]report, error) {
 	for {
 		if _, err := s.lab.hosts[0].work(s.ctx, keys, 0); err != nil {
-			return err
+			return nil, err
 		}
 		found := 0
+		var reports []report
 		for _, h := range s.lab.hosts {
 			report, err := h.work(s.ctx, 0, keys)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			found += report.FromLocal
+			reports, found = append(reports, report), found+report.FromLocal
 		}
 		if found == keys*len(s.lab.hosts) {
-			return nil
+			return reports, nil
 		}
 		if err := pause(s.ctx); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }
