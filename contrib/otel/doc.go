@@ -12,13 +12,14 @@
 //	db.operation.name           get, set … ; of a batch "BATCH get"
 //	db.operation.batch.size     its keys, from 2 on
 //	db.namespace                what WithNamespace says
-//	server.address, server.port the node that answered last
-//	network.peer.address, .port the same, as it is dialed
+//	server.address, server.port the node that answered last, by its name
+//	network.peer.address, .port the same as it is dialed, where that is not its name
 //	error.type                  memcache.ErrorClass, of a call that failed; a miss is no error
 //
 // The metric db.client.operation.duration is in seconds, with buckets from 50 µs on: the recommended ones begin at 1 ms,
 // where a cache has its timeouts. Beside it there are memcache.client.hits, .misses and .failovers, counters of keys, and
-// memcache.client.events, of what happens to the nodes. A span has the hits, misses and failovers of its call as attributes.
+// memcache.client.events, of what happens to the nodes. A span has the hits, misses and failovers of its call as attributes;
+// of a single read the one that it came to.
 //
 // Watch adds what Client.Stats knows, read when metrics are: memcache.client.node.* has the state of each node, whether it is
 // ejected or slow; memcache.client.copies.* the copies of hot keys; memcache.client.verified.* the Sets that were looked at

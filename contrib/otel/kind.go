@@ -23,8 +23,8 @@ type kind struct {
 
 // kindKey tells kinds apart.
 type kindKey struct {
-	operation, addr, class string
-	hits, misses           int // of a single read
+	operation, node, addr, class string
+	hits, misses                 int // of a single read
 }
 
 // kinds are those made so far.
@@ -37,7 +37,7 @@ type kinds struct {
 const maxKinds = 4096
 
 func (t *Telemetry) kindOf(call memcache.Call, r memcache.Result) *kind {
-	key := kindKey{operation: operationOf(call), addr: r.Addr, class: memcache.ErrorClass(r.Err)}
+	key := kindKey{operation: operationOf(call), node: r.Node, addr: r.Addr, class: memcache.ErrorClass(r.Err)}
 	if call.Keys == 1 {
 		key.hits, key.misses = r.Hits, r.Misses
 	}
@@ -65,7 +65,7 @@ func (t *Telemetry) newKind(key kindKey, batch bool) *kind {
 	if key.class != "" {
 		attrs = append(attrs, semconv.ErrorTypeKey.String(key.class))
 	}
-	server, peer := nodeAttributes(key.addr)
+	server, peer := nodeAttributes(key.node, key.addr)
 	attrs = append(attrs, server...)
 	measured := attribute.NewSet(attrs...)
 	k := &kind{name: key.operation, took: []metric.RecordOption{metric.WithAttributeSet(measured)}, counts: t.totals.of(measured)}
@@ -73,31 +73,67 @@ func (t *Telemetry) newKind(key kindKey, batch bool) *kind {
 	if !batch && key.addr != "" {
 		k.name += " " + key.addr
 	}
-	if key.hits+key.misses > 0 {
-		k.attrs = append(k.attrs, hits(key.hits), misses(key.misses))
+	if key.hits > 0 {
+		k.attrs = append(k.attrs, hits(key.hits))
+	}
+	if key.misses > 0 {
+		k.attrs = append(k.attrs, misses(key.misses))
 	}
 	return k
 }
 
 const defaultPort = 11211
 
-// nodeAttributes name a node, as what it is and as what is dialed.
-func nodeAttributes(addr string) (server, peer []attribute.KeyValue) {
-	if addr == "" {
-		return nil, nil
+// nodeAttributes name a node as what it is, and as what is dialed where that is something else: each attribute costs a span
+// some 100 ns.
+func nodeAttributes(name, addr string) (server, peer []attribute.KeyValue) {
+	dialed := endpointOf(addr)
+	server = endpointOf(name).server()
+	if server == nil || name == addr {
+		return dialed.server(), dialed.transport()
 	}
-	server = []attribute.KeyValue{semconv.ServerAddress(addr)}
-	if strings.Contains(addr, "/") {
-		return server, []attribute.KeyValue{semconv.NetworkPeerAddress(addr), semconv.NetworkTransportUnix}
+	return server, append(dialed.peer(), dialed.transport()...)
+}
+
+// endpoint is where a node listens: a host and a port, the path of a socket, or something unknown.
+type endpoint struct {
+	host string
+	port int // 0: none
+}
+
+func endpointOf(addr string) endpoint {
+	if host, text, err := net.SplitHostPort(addr); err == nil && !strings.Contains(addr, "/") {
+		if port, err := strconv.Atoi(text); err == nil {
+			return endpoint{host, port}
+		}
 	}
-	host, text, err := net.SplitHostPort(addr)
-	port, err2 := strconv.Atoi(text)
-	if err != nil || err2 != nil {
-		return server, nil
+	return endpoint{host: addr}
+}
+
+func (e endpoint) server() (attrs []attribute.KeyValue) {
+	if e.host != "" {
+		attrs = append(attrs, semconv.ServerAddress(e.host))
 	}
-	server[0] = semconv.ServerAddress(host)
-	if port != defaultPort {
-		server = append(server, semconv.ServerPort(port))
+	if e.port != 0 && e.port != defaultPort {
+		attrs = append(attrs, semconv.ServerPort(e.port))
 	}
-	return server, []attribute.KeyValue{semconv.NetworkPeerAddress(host), semconv.NetworkPeerPort(port)}
+	return attrs
+}
+
+func (e endpoint) peer() (attrs []attribute.KeyValue) {
+	if e.host != "" {
+		attrs = append(attrs, semconv.NetworkPeerAddress(e.host))
+	}
+	if e.port != 0 {
+		attrs = append(attrs, semconv.NetworkPeerPort(e.port))
+	}
+	return attrs
+}
+
+// transport is said where it is not TCP.
+func (e endpoint) transport() []attribute.KeyValue {
+	if e.port == 0 && strings.Contains(e.host, "/") {
+		return []attribute.KeyValue{semconv.NetworkTransportUnix}
+	}
+	return nil
 }

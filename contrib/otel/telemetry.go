@@ -58,11 +58,14 @@ func (t *Telemetry) startCounters(i *instruments) error {
 // pending is the context of a call, with what End needs of Start.
 type pending struct {
 	context.Context
-	began time.Time
+	began time.Duration // since the start of the program
 	span  trace.Span
 }
 
 type pendingKey struct{}
+
+// epoch is what calls are timed from: the clock since then is read in half the time of time.Now, which reads two.
+var epoch = time.Now()
 
 // Value finds the pending call itself.
 func (p *pending) Value(key any) any {
@@ -76,7 +79,7 @@ var asClient = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
 
 // Start implements memcache.Observer.
 func (t *Telemetry) Start(ctx context.Context, call memcache.Call) context.Context {
-	p := &pending{began: time.Now()}
+	p := &pending{began: time.Since(epoch)}
 	p.Context, p.span = t.tracer.Start(ctx, operationOf(call), asClient...)
 	return p
 }
@@ -92,7 +95,7 @@ func (t *Telemetry) End(ctx context.Context, call memcache.Call, r memcache.Resu
 		t.describe(p.span, k, call, r)
 	}
 	p.span.End()
-	t.duration.Record(ctx, time.Since(p.began).Seconds(), k.took...)
+	t.duration.Record(ctx, (time.Since(epoch) - p.began).Seconds(), k.took...)
 	k.add(&r)
 }
 
