@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,6 +24,22 @@ type dialState struct {
 	local   bool          // err was this machine's fault, not the node's
 	count   uint64        // connections made
 	barren  int           // connections in a row that broke before they had brought an answer
+
+	refused atomic.Pointer[refusal] // what ready says while the node is down, for those who do not take the lock to hear it
+}
+
+// refusal is what callers of a node that is down are told, until a dial is due.
+type refusal struct {
+	err   error
+	until int64 // Node.now
+}
+
+// refusal returns why there will be no connection now; nil if ready is to be asked.
+func (d *dialState) refusal(now int64) error {
+	if r := d.refused.Load(); r != nil && now < r.until {
+		return r.err
+	}
+	return nil
 }
 
 // Backoff between failed dials, from the start of one to that of the next. It does not grow: a dead node is dialed fewer than
@@ -48,16 +66,14 @@ func (n *Node) ready(stream int) (<-chan struct{}, error) {
 		return nil, n.refusal()
 	case d.running == nil && n.now() >= d.next:
 		d.running = make(chan struct{})
+		n.publishDial()
 		n.wg.Go(func() { n.dialOnce(stream) })
 	}
-	switch {
-	case d.fails > 0 && d.local:
-		return nil, d.err
-	case d.fails > 0:
-		n.eject() // whether there is room or not
-		return nil, &downError{cause: d.err}
+	if d.fails == 0 {
+		return d.running, nil
 	}
-	return d.running, nil
+	n.ejectDown()
+	return nil, d.refused.Load().err
 }
 
 // waitReady waits until op can be queued: for a connection, or for room on it.
@@ -94,7 +110,10 @@ func (n *Node) dialOnce(stream int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	defer close(n.dial.running)
-	defer func() { n.dial.running = nil }()
+	defer func() {
+		n.dial.running = nil
+		n.publishDial()
+	}()
 	switch {
 	case err != nil:
 		n.dialFailed(err, began)
@@ -122,6 +141,14 @@ func (n *Node) dialFailed(err error, began int64) {
 	d.err, d.local = err, isLocal(err)
 	d.fails++
 	d.next = began + backoff()
+	n.ejectDown()
+}
+
+// ejectDown counts a node that is down among those that are ejected; if there is no room, it is refused all the same.
+func (n *Node) ejectDown() {
+	if !n.dial.local {
+		n.eject()
+	}
 }
 
 // succeeded ends the backoff, unless connections have been barren: then dials stay rare until one brings an answer.
@@ -149,7 +176,25 @@ func (n *Node) noteAnswers(c *conn, err error) {
 	if d.barren > maxBarren {
 		d.err, d.local, d.fails = err, false, d.barren-maxBarren
 		d.next = n.now() + backoff()
+		n.ejectDown()
 	}
+	n.publishDial()
+}
+
+// publishDial lets callers know of a change of n.dial. While a dial is under way they need not ask.
+func (n *Node) publishDial() {
+	d := &n.dial
+	r := &refusal{d.err, d.next}
+	switch {
+	case d.fails == 0 || n.closed:
+		r = nil
+	case !d.local:
+		r.err = &downError{cause: d.err}
+	}
+	if r != nil && d.running != nil {
+		r.until = math.MaxInt64
+	}
+	d.refused.Store(r)
 }
 
 // backoff returns the nanoseconds from one dial to the next.

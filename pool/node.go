@@ -170,12 +170,25 @@ func (n *Node) streamOf(op *Op) int {
 
 func (n *Node) queueOn(stream int, ops []*Op, now int64) {
 	c := n.streams[stream].Load()
-	if c != nil && n.refusal() == nil && (c.push(ops, now) > 0 || n.streams[stream].Load() == c) {
-		return
+	err := n.refuses(c, now)
+	if err == nil {
+		if c != nil && (c.push(ops, now) > 0 || n.streams[stream].Load() == c) {
+			return
+		}
+		_, err = n.ready(stream)
 	}
-	if _, err := n.ready(stream); err != nil {
+	if err != nil {
 		failWaiting(ops, err)
 	}
+}
+
+// refuses returns why callers are to fail at once, c being their connection, if that is known without the lock: all callers
+// of a node that is away ask.
+func (n *Node) refuses(c *conn, now int64) error {
+	if c == nil {
+		return n.dial.refusal(now)
+	}
+	return n.refusal()
 }
 
 func failWaiting(ops []*Op, err error) {
@@ -191,6 +204,7 @@ func failWaiting(ops []*Op, err error) {
 func (n *Node) Close() error {
 	n.mu.Lock()
 	n.closed = true
+	n.publishDial()
 	n.mu.Unlock()
 	n.cancel()
 	n.quarantine.stop()

@@ -38,7 +38,10 @@ func (n *Node) again(op *Op) bool {
 // written or sending it twice is the same as sending it once. So a node that restarted costs no failed read.
 func (op *Op) mayRepeat() bool {
 	e, failed := op.Err.(*Error)
-	if !failed || !errors.Is(e.Err, ErrBroken) || errors.Is(e.Err, ErrClosed) {
+	if !failed {
+		return false
+	}
+	if _, down := e.Err.(*downError); down || !errors.Is(e.Err, ErrBroken) || errors.Is(e.Err, ErrClosed) {
 		return false
 	}
 	return e.Outcome == NotSent || !op.Request.Mutates()

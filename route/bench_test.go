@@ -14,7 +14,7 @@ type leaf struct{ _ byte } // of some size, so that leaves differ
 
 func (*leaf) Do(_ context.Context, ops []*Op) {
 	for _, op := range ops {
-		op.Reply.Status = protocol.OK
+		op.Reply.Status, op.Err = protocol.OK, nil
 	}
 }
 
@@ -124,4 +124,23 @@ func BenchmarkNode(b *testing.B) {
 	var bare Route = (*pool.Node)(nodes[0])
 	b.Run("bare", func(b *testing.B) { benchRoute(b, bare, get("k")) })
 	b.Run("tree", func(b *testing.B) { benchRoute(b, treeOver(p, nil), get("k")) })
+}
+
+// BenchmarkRouteFailover is a get whose first replica is down: what each read costs more while a node is away.
+func BenchmarkRouteFailover(b *testing.B) {
+	servers, nodes, _ := realNodes(b, 1)
+	servers[0].Close()
+	tree := Failover(Fixed(nodes[0], &leaf{}))
+	for op := get("key:1"); op.Failovers == 0; {
+		tree.Do(b.Context(), []*Op{op})
+	}
+	b.Run("alone", func(b *testing.B) { benchRoute(b, tree, get("key:1")) })
+	b.Run("parallel", func(b *testing.B) {
+		b.RunParallel(func(pb *testing.PB) {
+			ctx, ops := context.Background(), []*Op{get("key:1")}
+			for pb.Next() {
+				tree.Do(ctx, ops)
+			}
+		})
+	})
 }
