@@ -91,7 +91,9 @@ func (c *config) validate() error {
 	return c.validateRules()
 }
 
-// WithReplicated has every node hold every key: reads ask the local node first (WithLocal), writes reach all nodes.
+// WithReplicated has every node hold every key: reads ask the local node first (WithLocal), writes reach all nodes. If the local
+// node fails, its neighbour is read, the same for all keys, so that what was one batch stays one: of the own zone, if that has
+// others. Which node that is depends on the local one, so a fleet shares the load.
 func WithReplicated() Option {
 	return func(c *config) error { return c.setTopology(replicated) }
 }

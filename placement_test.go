@@ -2,6 +2,7 @@ package memcache_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // Where keys live is API: a change of these numbers is an empty cache for everybody, and a new major version. They are hashes of
-// the replicas of a thousand keys, in the order in which they are read.
+// the homes and the replicas of a thousand keys.
 func TestPlacementStaysWhatItIs(t *testing.T) {
 	nodes := []string{"10.0.0.1", "10.0.0.2:11212", "[2001:db8::1]:11211", "cache-3.example", "/run/memcached"}
 	servers := memcache.WithServers(nodes...)
@@ -19,10 +20,10 @@ func TestPlacementStaysWhatItIs(t *testing.T) {
 		want uint64
 		opts []memcache.Option
 	}{
-		"sharded":      {0xcd333f88e99d79bd, []memcache.Option{servers}},
-		"two replicas": {0x2d09f3aa9d215d95, []memcache.Option{servers, memcache.WithSharded(2)}},
-		"replicated":   {0x86c6d10c4d1de529, []memcache.Option{servers, memcache.WithReplicated(), memcache.WithLocal(nodes[1])}},
-		"zoned": {0xf8469c0a43574eea, []memcache.Option{memcache.WithZone("a", nodes[:2]...), memcache.WithZone("b", nodes[2:]...),
+		"sharded":      {0xee5bb5b6806d8105, []memcache.Option{servers}},
+		"two replicas": {0x6b3ac280ea059650, []memcache.Option{servers, memcache.WithSharded(2)}},
+		"replicated":   {0xe4b764b6ba5fbac0, []memcache.Option{servers, memcache.WithReplicated(), memcache.WithLocal(nodes[1])}},
+		"zoned": {0x82a43fa1f2d2684, []memcache.Option{memcache.WithZone("a", nodes[:2]...), memcache.WithZone("b", nodes[2:]...),
 			memcache.WithLocal("b")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -32,9 +33,12 @@ func TestPlacementStaysWhatItIs(t *testing.T) {
 				e, err := c.Explain(key)
 				require.NoError(t, err)
 				fmt.Fprintln(&all, key, e.Home)
+				var replicas []string
 				for _, r := range e.Replicas {
-					fmt.Fprintln(&all, r.Node)
+					replicas = append(replicas, r.Node)
 				}
+				slices.Sort(replicas)
+				fmt.Fprintln(&all, replicas)
 			}
 			require.Equal(t, row.want, xxhash.Sum64String(all.String()))
 		})

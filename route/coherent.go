@@ -163,7 +163,10 @@ func (c *coherent) askOthers(ctx context.Context, ops []*Op) {
 		if ops = c.plain.failed(ctx, ops, try); len(ops) == 0 {
 			return
 		}
-		doEach(ctx, ops, func(op *Op) Route { return c.placement.Replicas(op).nth(try) })
+		doEach(ctx, ops, func(op *Op) Route {
+			r := c.placement.Replicas(op)
+			return Replicas{All: r.All, Read: r.Read}.nth(try) // the home is second
+		})
 		for _, op := range ops {
 			hideStub(op)
 		}

@@ -2,6 +2,7 @@ package route
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/nohop/memcache/pool"
@@ -119,7 +120,9 @@ func countFailovers(ops []*Op) []*Op {
 
 // isNodeFault reports whether a request failed because of the node, so that another one may serve it. A node that was
 // closed is such a case: it has left the view while the request was on its way.
-func isNodeFault(err error) bool { return FailureOf(err)&FailNode != 0 }
+func isNodeFault(err error) bool {
+	return errors.Is(err, pool.ErrNodeDown) || FailureOf(err)&FailNode != 0 // the first is what every read meets while a node is down
+}
 
 func (f *failover) Explain(op *Op) Step {
 	s := Step{Route: "failover", Why: Why(f.placement, op)}

@@ -67,15 +67,10 @@ func Hedged(p Placement, o HedgeOptions, b *Background) (Route, error) {
 type nextFirst struct{ Placement }
 
 func (n nextFirst) Replicas(op *Op) Replicas {
-	r := n.Placement.Replicas(op)
-	switch {
-	case len(r.All) < 2:
-	case r.Read == 0:
-		r.Read = 1
-	default:
-		r.Read = 0
+	if r := n.Placement.Replicas(op); len(r.All) > 1 {
+		return Replicas{All: r.All, Read: r.index(1)}
 	}
-	return r
+	return n.Placement.Replicas(op)
 }
 
 func (h *hedged) canHedge(op *Op) bool {

@@ -315,4 +315,6 @@ func TestNth(t *testing.T) {
 		}
 		require.True(t, slices.Equal(want, order), "read %d", read)
 	}
+	replicas := Replicas{All: r, Read: 2, Then: []int32{1, 0}} // the last is beyond
+	require.True(t, slices.Equal([]Route{r[2], r[1], r[0], r[3]}, replicas.InReadingOrder()))
 }

@@ -34,9 +34,10 @@ type Placement interface {
 type Replicas struct {
 	All  []Route // home first; the home decides read-modify-writes
 	Read int     // index in All of the one to read first
+	Then []int32 // indexes in All of those to read after it, in order, and after them those beyond; nil: as All has them
 }
 
-// nth returns the route to read as number i: Read first, then the others in order.
+// nth returns the route to read as number i: Read first, then the others.
 func (r Replicas) nth(i int) Route { return r.All[r.index(i)] }
 
 // index returns where in All that is.
@@ -44,7 +45,9 @@ func (r Replicas) index(i int) int {
 	switch {
 	case i == 0:
 		return r.Read
-	case i <= r.Read:
+	case i <= len(r.Then):
+		return int(r.Then[i-1])
+	case i <= r.Read && r.Then == nil:
 		return i - 1
 	}
 	return i

@@ -46,8 +46,11 @@ var (
 )
 
 // NewSlots places each key on the replicas members that score highest for its slot, the highest being its home; on all,
-// if there are fewer. local is the name of a member or of a zone: where the member holds the key it is read first, else the
-// first replica in its zone, else the home. "" reads the home first.
+// if there are fewer. local is the name of a member or of a zone: where the member holds the key it is read first, then the
+// replicas in its zone, then the others, each in the order of their scores. Where every member holds every key, those that
+// are as near as each other are asked in an order of the local member's own: should it fail, what was one batch for it is one
+// for its neighbour, and not a request to each of the others, while the members of a fleet have different neighbours. ""
+// reads the home first.
 func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 	if err := checkMembers(members, replicas); err != nil {
 		return nil, err
@@ -55,7 +58,7 @@ func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 	members, leaving := apart(members)
 	depth := rankedDepth(len(members), replicas)
 	ranked := newRanking(members)
-	near := nearOf(members, local)
+	near := nearOf(members, replicas, local)
 	s := &Slots{}
 	known := make(map[string]uint32)
 	for slot := range s.order {
@@ -147,41 +150,6 @@ func HashOfSlot(slot int) uint64 { return uint64(slot) << (64 - 14) }
 
 // HashKey returns the hash of a key that everything here goes by: xxhash64.
 func HashKey(key string) uint64 { return xxhash.Sum64String(key) }
-
-// near says which members are read first: that of the name, else those of the zone.
-type near struct{ name, zone string }
-
-func nearOf(members []Member, local string) near {
-	for _, m := range members {
-		if m.Name == local && local != "" {
-			return near{m.Name, m.Zone}
-		}
-	}
-	return near{zone: local}
-}
-
-// distance is lower for what is nearer.
-func (n near) distance(m Member) int {
-	switch {
-	case n.name != "" && m.Name == n.name:
-		return 0
-	case n.zone != "" && m.Zone == n.zone:
-		return 1
-	}
-	return 2
-}
-
-func replicasOf(members []Member, order []int32, near near, leaving []Route) Replicas {
-	r := Replicas{All: make([]Route, len(order), len(order)+len(leaving))}
-	for i, m := range order {
-		r.All[i] = members[m].Route
-		if near.distance(members[m]) < near.distance(members[order[r.Read]]) {
-			r.Read = i
-		}
-	}
-	r.All = append(r.All, leaving...)
-	return r
-}
 
 // orderID makes an order comparable.
 func orderID(order []int32) string {

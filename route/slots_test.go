@@ -281,6 +281,41 @@ func TestSlotsReadTheLocalZoneFirst(t *testing.T) {
 	}
 }
 
+// What is not local is read nearest first; where all hold every key, those equally near in an order that is the local member's
+// own, whatever the key.
+func TestSlotsReadTheNeighboursNext(t *testing.T) {
+	for _, n := range []int{3, 9, 20} {
+		list := members(n)
+		zones := map[string][]string{}
+		for i := range list {
+			zone := []string{"a", "b", "c"}[i%3]
+			list[i].Zone, zones[zone] = zone, append(zones[zone], list[i].Name)
+		}
+		neighbours := map[string]bool{}
+		for _, local := range list {
+			var first []string
+			for _, r := range slots(t, list, n, local.Name).orders {
+				read := r.InReadingOrder()
+				require.ElementsMatch(t, r.All, read)
+				names := namesOf(Replicas{All: read})
+				if first == nil {
+					first = names
+				}
+				require.Equal(t, first, names, "%d members, local %s", n, local.Name)
+			}
+			require.Equal(t, local.Name, first[0])
+			near := zones[local.Zone]
+			require.ElementsMatch(t, near, first[:len(near)], "its zone before others")
+			neighbours[first[1]] = true
+		}
+		require.GreaterOrEqual(t, len(neighbours), n/3, "they share the load of one that fails")
+	}
+	for _, r := range slots(t, members(5), 3, "10.0.0.0:11211").orders { // where not all hold the key, the better replica
+		names, read := namesOf(r), namesOf(Replicas{All: r.InReadingOrder()})
+		require.Equal(t, slices.DeleteFunc(names, func(n string) bool { return n == read[0] }), read[1:])
+	}
+}
+
 // A member without a name is never the local one by accident.
 func TestNoLocalIsNobody(t *testing.T) {
 	s, err := NewSlots([]Member{{Name: ""}, {Name: "b"}}, 2, "")

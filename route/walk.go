@@ -69,7 +69,7 @@ func NewWalk(members []Member, replicas int, local string, maxTTL time.Duration)
 		w.memory = maxTTL + walkTime
 	}
 	depth := min(replicas+walkBeyond, len(members))
-	w.fill(members, w.rank(members, depth), depth, nearOf(members, local))
+	w.fill(members, w.rank(members, depth), depth, nearOf(members, replicas, local))
 	return w, nil
 }
 
@@ -95,7 +95,7 @@ func (w *Walk) rank(members []Member, depth int) (orders []int32) {
 }
 
 // fill makes the orders. There may be one for each slot, so they share memory.
-func (w *Walk) fill(members []Member, orders []int32, depth int, near near) {
+func (w *Walk) fill(members []Member, orders []int32, depth int, near *near) {
 	nodes := make([]*pool.Node, len(orders))
 	for i, m := range orders {
 		nodes[i] = members[m].Route.(*pool.Node)
@@ -160,7 +160,8 @@ func (w *Walk) written(o *walkOrder) Replicas {
 	case w.replicas == 1:
 		return m.replicas
 	}
-	all := Replicas{All: slices.Clone(o.settled.All), Read: o.settled.Read}
+	all := o.settled
+	all.All = slices.Clone(all.All)
 	for _, i := range formers {
 		all.All = append(all.All, m.route.formerAt(i))
 	}

@@ -88,7 +88,7 @@ func TestRowsOfTheTable(t *testing.T) {
 
 // brief is a table that takes a moment, and says nothing of the goals.
 var brief = config{
-	seed: 1, cycles: 1, kills: 1, comebacks: 1, healthy: 300 * time.Millisecond, hang: 400 * time.Millisecond,
+	seed: 1, cycles: 1, kills: 1, hangs: 1, comebacks: 1, healthy: 300 * time.Millisecond, hang: 400 * time.Millisecond,
 	absence: 300 * time.Millisecond, after: 1100 * time.Millisecond, spread: 200 * time.Millisecond, stay: 500 * time.Millisecond,
 }
 

@@ -50,6 +50,19 @@ func (l *load) work(worker int, rnd *rand.Rand, keys int, do func(key int) error
 // now is a time within the load.
 func (l *load) now() time.Duration { return time.Since(l.began) }
 
+// span is a time within a load.
+type span struct{ from, to time.Duration }
+
+// span returns the last part of what do takes, of that length.
+func (l *load) span(length time.Duration, do func()) span {
+	do()
+	to := l.now()
+	return span{to - length, to}
+}
+
+// during returns the operations that were called in a span.
+func (l *load) during(s span, want func(int) bool) window { return l.between(s.from, s.to, want) }
+
 // stop ends the load and returns when the last operation has returned.
 func (l *load) stop() {
 	l.over.Store(true)

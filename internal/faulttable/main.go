@@ -21,6 +21,7 @@ type config struct {
 	only   []string
 
 	kills     int
+	hangs     int
 	comebacks int           // of each kind
 	healthy   time.Duration // before something is done to a node
 	hang      time.Duration // how long it is stopped
@@ -48,7 +49,7 @@ func main() {
 
 func parseFlags(args []string) (config, error) {
 	c := config{
-		kills: 5, comebacks: 3, healthy: 2 * time.Second, hang: 10 * time.Second, absence: time.Second, after: 1500 * time.Millisecond,
+		kills: 5, hangs: 3, comebacks: 3, healthy: 2 * time.Second, hang: 10 * time.Second, absence: time.Second, after: 1500 * time.Millisecond,
 		spread: 3 * time.Second, stay: 13 * time.Second,
 	}
 	f := flag.NewFlagSet("faulttable", flag.ContinueOnError)
