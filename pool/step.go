@@ -49,6 +49,12 @@ func (n *Node) Retire() time.Duration {
 	return n.cfg.recalled(q.age()) + n.cfg.retiring() + 2*n.cfg.stepTime()
 }
 
+// KnownToLeave reports whether every process knows that the node leaves: this one has for D.
+func (n *Node) KnownToLeave() bool {
+	retired := n.quarantine.retired.Load()
+	return retired > 0 && n.now()-retired >= int64(n.cfg.Quarantine)
+}
+
 // ServingSince returns since when the node has been used in this life of its, as a time of this process; false if that
 // is not known, or it is not yet used.
 func (n *Node) ServingSince() (time.Time, bool) {

@@ -124,7 +124,8 @@ func (m *Moving) meet(ctx context.Context) {
 }
 
 // Do serves ops. A node that turns out to be at another step than it was, or that is on its way out and gone, leaves ops
-// to the next one.
+// to the next one. What would be stored there is only when all know that the node leaves: who does not, and stores at the node
+// when it is back for a moment, would not clear the next one.
 func (m *Moving) Do(ctx context.Context, ops []*Op) {
 	m.meet(ctx)
 	steps := m.steps()
@@ -141,6 +142,9 @@ func (m *Moving) Do(ctx context.Context, ops []*Op) {
 			steps = m.steps()
 		case leaves(m.nodes[p.home].Step()):
 			again = filter(ops, isLeftBehind)
+			if !m.nodes[p.home].KnownToLeave() {
+				again = without(again, stores)
+			}
 			steps[p.home] = pool.Retired
 		}
 		if ops = again; len(ops) == 0 {
@@ -164,11 +168,14 @@ func (m *Moving) hadBefore(steps []pool.Step, source, home int) bool {
 const together = 3 * time.Second
 
 // isLeftBehind reports whether op has failed at a node that is on its way out, and can be served as if the node were out
-// already.
+// already. A write that the node may have done, or may do yet, has failed.
 func isLeftBehind(op *Op) bool {
 	failed, ok := op.Err.(*pool.Error)
-	return ok && isNodeFault(failed) && (failed.Outcome == pool.NotSent || !isReadModifyWrite(op))
+	return ok && isNodeFault(failed) && (failed.Outcome == pool.NotSent || !op.Request.Command.Mutates())
 }
+
+// stores reports whether op may leave a value where it is served.
+func stores(op *Op) bool { c := op.Request.Command; return c.Mutates() && c != protocol.Delete }
 
 // follow serves ops by a plan.
 func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {

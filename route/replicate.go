@@ -101,10 +101,15 @@ func (w *write) free() {
 	writes.Put(w)
 }
 
-// add queues what op asks of its replicas: request, for each of them. It counts for the heat of the key once.
+// add queues what op asks of its replicas: request, for each of them. It counts for the heat of the key once. Nobody has no say:
+// with an acknowledgement of his, a write that no node has taken would be a partial one.
 func (w *write) add(op *Op, replicas []Route, request *protocol.Request) {
 	w.ops = append(w.ops, op)
 	for i, r := range replicas {
+		if r == nobody {
+			w.next().Err = errNobody
+			continue
+		}
 		w.send(op, r, request, op.Hash).Uncounted = op.Uncounted || i > 0
 	}
 	w.ends = append(w.ends, w.used)

@@ -186,7 +186,10 @@ func (w *Walk) Why(op *Op) string {
 // empty is a replica that is none, in the place of those that are not used while the home moves.
 type empty struct{}
 
-var nobody Route = &empty{}
+var (
+	nobody    Route = &empty{}
+	errNobody error = &pool.Error{Outcome: pool.NotSent, Err: pool.ErrJoining} // does not count (combine)
+)
 
 func (*empty) Joining() bool { return true }
 

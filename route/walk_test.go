@@ -274,6 +274,7 @@ func TestMovingFromANodeThatIsGone(t *testing.T) {
 		m.until(pool.Serving)
 		m.nodes[0].Retire()
 		m.servers[0].Kill()
+		m.storesNothingYet(t)
 		for _, c := range []protocol.Command{protocol.Set, protocol.Append, protocol.Delete, protocol.Add} {
 			op := store(c, "k", "v")
 			do(Available(AllSync(Fixed(m.route))), op)
@@ -305,6 +306,62 @@ func TestMovingFromANodeThatIsGone(t *testing.T) {
 	})
 }
 
+// storesNothingYet: until all know that G leaves, nothing is stored elsewhere while it is away. Who does not know may store at G
+// when it is back, and leave what is elsewhere. Deletes and reads go on. It returns when all know.
+func (m *moving) storesNothingYet(t *testing.T) {
+	for !m.nodes[0].KnownToLeave() {
+		for _, c := range []protocol.Command{protocol.Set, protocol.Add} {
+			op := store(c, "k", "v")
+			do(Available(AllSync(Fixed(m.route))), op)
+			require.ErrorIs(t, op.Err, pool.ErrNodeDown, c)
+		}
+		op := store(protocol.Delete, "k", "")
+		do(Available(AllSync(Fixed(m.route))), op)
+		require.NoError(t, op.Err)
+		op = get("k")
+		do(m.route, op)
+		require.NoError(t, op.Err)
+		require.True(t, isMiss(op))
+		time.Sleep(500 * time.Millisecond)
+	}
+}
+
+// A write that no node has taken is none: those in the place of replicas that are not used have no say.
+func TestNobodyAcknowledgesNothing(t *testing.T) {
+	for _, c := range []protocol.Command{protocol.Set, protocol.Delete, protocol.Touch} {
+		home := &fake{answer: down}
+		op := store(c, "k", "v")
+		do(Available(AllSync(Fixed(home, nobody))), op)
+		require.ErrorIs(t, op.Err, pool.ErrNodeDown, c)
+		require.NotErrorIs(t, op.Err, ErrPartialWrite, c)
+
+		home.answer = hit("")
+		do(Available(AllSync(Fixed(home, nobody))), op)
+		require.NoError(t, op.Err, c)
+		require.Equal(t, protocol.OK, op.Reply.Status, c)
+	}
+}
+
+// A write at a node on its way out that may have been done, or may be done yet, is not said not to have been.
+func TestMovingFromANodeThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMoving(t)
+		m.until(pool.Serving)
+		m.nodes[0].Retire()
+		time.Sleep(3 * time.Second)
+		require.True(t, m.nodes[0].KnownToLeave())
+		require.Equal(t, pool.Retiring, m.nodes[0].Step())
+		m.servers[0].Pause()
+		m.servers[1].Kill()
+		op := store(protocol.Set, "k", "v")
+		do(m.route, op)
+		var failed *pool.Error
+		require.ErrorAs(t, op.Err, &failed)
+		require.Equal(t, pool.Ambiguous, failed.Outcome)
+		m.servers[0].Resume()
+	})
+}
+
 // The same of a node that leaves before its way in was over. A write that depends on the item may find none: what the next
 // node had was cleared before.
 func TestMovingFromARecalledNodeThatIsGone(t *testing.T) {
@@ -315,6 +372,7 @@ func TestMovingFromARecalledNodeThatIsGone(t *testing.T) {
 			m.nodes[0].Retire()
 			m.servers[0].Kill()
 			require.Equal(t, pool.Recalled, m.nodes[0].Step())
+			m.storesNothingYet(t)
 			for range 20 {
 				for _, c := range []protocol.Command{protocol.Delete, protocol.Add, protocol.Set} {
 					op := store(c, "k", "v")

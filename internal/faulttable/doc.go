@@ -3,7 +3,7 @@
 //	cd internal/faulttable && go run .
 //
 // It starts real memcached, breaks them, and prints a table in Markdown: what was done, the goal, what this client came to
-// and what stands beside it, and whether the goal was met. The exit status is 1 if one was not. It takes about seven minutes
+// and what stands beside it, and whether the goal was met. The exit status is 1 if one was not. It takes about ten minutes
 // and two processors to itself: a machine that is busy otherwise misses the goals that are times.
 //
 // Beside it stands bradfitz/gomemcache, with one idle connection for each worker, where it can do the same at all: it has

@@ -28,6 +28,7 @@ type clientConfig struct {
 	Nodes       []string
 	Topology    string
 	Propagation time.Duration
+	WarmUp      time.Duration
 	Connections int // to each node
 	Workers     int
 	Keys        int
@@ -39,12 +40,15 @@ type clientConfig struct {
 // order is one line on a client process's standard input. It answers each with a line when it is carried out. The end of
 // the input ends the process.
 type order struct {
-	Do    string   // one of the constants below
-	Nodes []string // the addresses of doView
+	Do    string            // one of the constants below
+	Nodes []string          // the addresses of doView
+	Epoch uint64            // of doPins
+	Pins  map[string]string // of doPins: the node of each key that is pinned
 }
 
 const (
 	doView  = "view"  // use these nodes; answered when the client does
+	doPins  = "pins"  // follow these pins; the client sees them within resolveInterval
 	doQuiet = "quiet" // stop the traffic; answered when the last operation has returned
 	doClash = "clash" // set every second key, in the order in which all processes do
 	doRead  = "read"  // read every key once
@@ -55,6 +59,7 @@ type client struct {
 	clientConfig
 	ops      recorded.Client
 	resolver *resolver
+	pins     *pinTable
 	log      *history.Writer
 	stop     context.CancelFunc
 	workers  sync.WaitGroup
@@ -88,11 +93,17 @@ func (c *client) open() (err error) {
 	options := []memcache.Option{
 		memcache.WithServers("dns+nodes:" + c.Port), memcache.WithResolver(c.resolver, resolveInterval),
 		memcache.WithPropagation(c.Propagation), memcache.WithConnections(c.Connections), memcache.WithObserver(recorded.Nodes{}),
-		memcache.WithWritePolicy(memcache.RequireAll),
+		memcache.WithWritePolicy(memcache.RequireAll), memcache.WithWarmUp(c.WarmUp),
 	}
 	topology, err := topologyOptions(c.Topology, c.Nodes[int(c.Client)%len(c.Nodes)])
 	if err != nil {
 		return err
+	}
+	if c.pins, err = newPinTable(); err != nil {
+		return err
+	}
+	if hasPins(c.Topology) {
+		options = append(options, memcache.WithRuleStore(c.pins))
 	}
 	cache, err := memcache.New(append(options, topology...)...)
 	if err != nil {
@@ -118,6 +129,10 @@ func (c *client) obey(in io.Reader, out io.Writer) error {
 		switch o.Do {
 		case doView:
 			c.resolver.use(o.Nodes)
+		case doPins:
+			if err := c.pins.use(o.Epoch, o.Pins); err != nil {
+				return err
+			}
 		case doQuiet:
 			c.quiet()
 		case doClash:

@@ -16,6 +16,7 @@ type coverage struct {
 	reborn      int // hits at nodes that had joined, or lost all, in this round
 	inChange    int // hits while processes had different views
 	afterMissed int // hits of keys that some replica had missed a write of
+	moved       int // hits at nodes to which pins have moved their key
 	overlapping int // writes that overlap with another client's of the same key
 }
 
@@ -29,6 +30,7 @@ func (c *coverage) print(out io.Writer) {
 		{c.reborn, "hits at nodes that had joined, restarted or been flushed"},
 		{c.inChange, "hits while processes had different views"},
 		{c.afterMissed, "hits of keys of which a replica had missed a write"},
+		{c.moved, "hits at nodes to which pins had moved their keys"},
 		{c.overlapping, "writes that overlapped with another client's of the same key"},
 	} {
 		fmt.Fprintf(out, "%8d  %s\n", line.count, line.what)
@@ -38,6 +40,7 @@ func (c *coverage) print(out io.Writer) {
 func (c *coverage) add(h *history.History) {
 	loads, missed := map[history.Value]bool{}, map[string]history.Time{}
 	byKey := map[string][]*history.Op{}
+	pins := pinnedTo(h)
 	for i := range h.Ops {
 		op := &h.Ops[i]
 		switch {
@@ -54,6 +57,7 @@ func (c *coverage) add(h *history.History) {
 		if op := &h.Ops[i]; op.Command == history.Get && op.Outcome == history.OK {
 			c.addHit(op, h.Events)
 			c.loaded += count(loads[op.Value])
+			c.moved += count(pins.moved(op))
 			c.afterMissed += count(missed[op.Key] != 0 && missed[op.Key] < op.Call)
 		}
 	}

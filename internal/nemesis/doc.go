@@ -23,6 +23,10 @@
 // told at another moment of the time -skew. That is also the bound D that the clients are told (-propagation,
 // memcache.WithPropagation). A node that has joined is not read for some seconds, so such faults are seldom (-life-gap).
 //
+// Where keys are pinned (-topology pinned) each process is told of pins that come and go as it is of views (pins.go). A pin is
+// seen best where nodes rest, as a key whose nodes are on their way is written in many places: -warm-up 1s, and faults other than
+// leave.
+//
 // # What is checked
 //
 // All invariants of package history, with these exceptions, which the report begins with:
@@ -31,8 +35,8 @@
 //     know, so only I1 is checked.
 //   - Clients that are told that nodes never change (-propagation 0, the default for one node) do not look whether they have
 //     left replicas different, so I5 is not checked. They show old values where nodes come and go.
-//   - Where reads fill replicas (-topology coherent), what one node has lost may be back there at once; that all nodes were
-//     flushed is checked (I7).
+//   - Where reads fill replicas (-topology coherent), or keys move all the time (pinned), what one node has lost may be back
+//     there at once; that all nodes were flushed is checked (I7).
 //   - With one node (-nodes 1), the history of each key must be that of a register that may forget (linear.go).
 //   - Where nothing is lost (-faults none -propagation 0 -topology sharded), nothing may be missed (I8).
 //

@@ -42,6 +42,7 @@ func faultKinds() []faultKind {
 		{name: "flush-all", group: groupAll, pace: seldom, fits: anyNode, do: flushAll},
 		{name: "evict", group: groupAll, fits: anyNode, do: evict},
 		{name: "leave", group: groupAll, pace: seldom, fits: mayLeave, do: leave},
+		{name: "pin", group: groupAll, pace: steady, fits: mayPin, do: pinKeys},
 		{name: "half-open", group: groupAll, fits: behindProxy, do: halfOpen},
 		{name: "drop", group: groupAll, fits: inNamespace, do: drop},
 		{name: "cable", group: groupAll, fits: inNamespace, do: cable},

@@ -20,6 +20,7 @@ type config struct {
 	duration, round time.Duration
 	skew            time.Duration // how far apart processes learn of a view
 	propagation     time.Duration // D, as the clients are told; undeclared: skew
+	moving          time.Duration // how long keys move to a node that has joined
 	repair          time.Duration // R: how long after a heal a node may hold what it missed
 	seed            uint64
 	nodes           int // 0: 3 to 5, as the seed says
@@ -78,6 +79,7 @@ func parseFlags(args []string) (config, error) {
 	f.DurationVar(&c.round, "round", 30*time.Second, "longest round")
 	f.DurationVar(&c.skew, "skew", 800*time.Millisecond, "how far apart processes learn of joins and leaves")
 	f.DurationVar(&c.propagation, "propagation", undeclared, "the bound D that clients are told; 0: they are told that nodes never change (default -skew; 0 for one node)")
+	f.DurationVar(&c.moving, "warm-up", time.Minute, "how long keys move to a node that has joined (memcache.WithWarmUp)")
 	f.DurationVar(&c.repair, "repair", 2*time.Second, "how long after a heal a node may hold what it missed (R)")
 	f.Uint64Var(&c.seed, "seed", uint64(time.Now().UnixNano()), "decides faults and operations")
 	f.IntVar(&c.nodes, "nodes", 0, "nodes; 0: 3 to 5, by the seed")
@@ -111,8 +113,8 @@ func split(list string) []string {
 }
 
 func (c *config) validate() error {
-	if c.duration <= 0 || c.round <= 0 || c.lifeGap <= 0 || c.skew < 0 || c.propagation < 0 || c.repair <= 0 {
-		return errors.New("-duration, -round, -life-gap and -repair must be above zero, -skew and -propagation not below")
+	if c.duration <= 0 || c.round <= 0 || c.lifeGap <= 0 || c.moving <= 0 || c.skew < 0 || c.propagation < 0 || c.repair <= 0 {
+		return errors.New("-duration, -round, -life-gap, -warm-up and -repair must be above zero, -skew and -propagation not below")
 	}
 	if c.connections < 0 || c.nodes < 0 || c.nodes > 20 || c.processes < 1 || c.workers < 1 || c.keys < 1 || c.rate < 1 || c.hurry < 1 {
 		return errors.New("-processes, -workers, -keys, -rate and -hurry must be above zero, -nodes at most 20")

@@ -56,6 +56,14 @@ func TestAllPromisesUnderAllFaults(t *testing.T) {
 	}
 }
 
+// Keys move by pins, and what they bring is read where they went.
+func TestPinsMoveKeys(t *testing.T) {
+	t.Parallel()
+	r, cfg := nemesis(t, "-duration", "14s", "-round", "14s", "-topology", "pinned", "-warm-up", "1s", "-faults", "pin")
+	require.NoError(t, r.verdict(cfg.expect))
+	require.Positive(t, r.seen.moved)
+}
+
 func TestIntegrityUnderHostileReplies(t *testing.T) {
 	t.Parallel()
 	r, cfg := nemesis(t, "-duration", "2s", "-faults", "hostile,net-chop")

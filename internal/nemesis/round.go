@@ -31,6 +31,7 @@ type round struct {
 
 	views   sync.Mutex // held during a change of views
 	members []string   // addresses in the newest view; guarded by views
+	moved   movedKeys
 }
 
 // play runs the round for length and adds what came of it to the report.
@@ -49,6 +50,7 @@ func (r *round) play(ctx context.Context, length time.Duration) (err error) {
 }
 
 func (r *round) open() (err error) {
+	r.moved.pins, r.moved.since, r.moved.free = map[string]string{}, map[string]time.Time{}, map[string]time.Time{}
 	eventFile := filepath.Join(r.dir, fmt.Sprintf("round%d-events.history", r.number))
 	if r.log, err = history.Create(eventFile); err != nil {
 		return err
@@ -88,7 +90,7 @@ func (r *round) startProcess(i int) error {
 	}
 	p, err := startProcess(clientConfig{
 		Client: history.Client(id), Seed: r.rnd.Uint64(), File: file, Port: port, Nodes: r.members,
-		Topology: r.cfg.topology, Propagation: r.cfg.propagation, Connections: r.connections,
+		Topology: r.cfg.topology, Propagation: r.cfg.propagation, WarmUp: r.cfg.moving, Connections: r.connections,
 		Workers: r.cfg.workers, Keys: r.cfg.keys, Rate: r.cfg.rate, Hurry: r.cfg.hurry, Without: r.cfg.without,
 	})
 	if err != nil {
@@ -105,7 +107,7 @@ func (r *round) breakThings(ctx context.Context, length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	wait(ctx, r.cfg.warmUp())
+	wait(ctx, r.cfg.rest())
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	r.faulty = ctx
@@ -150,6 +152,8 @@ func (r *round) lockFor(n *node, kind faultKind) sync.Locker {
 	switch kind.name {
 	case "leave":
 		return &r.views
+	case "pin":
+		return &r.moved.mu
 	case "flush-all", "meddle-stale", "meddle-torn":
 		return new(sync.Mutex)
 	}
@@ -177,10 +181,10 @@ func (r *round) healed(n *node) error {
 	return err
 }
 
-// flushed records that n has lost everything since start, unless readers fill it again from others. The only node is all
+// flushed records that n has lost everything since start, unless reads fill it again from others. The only node is all
 // nodes.
 func (r *round) flushed(n *node, start history.Time) {
-	if isCoherent(r.cfg.topology) {
+	if isCoherent(r.cfg.topology) || hasPins(r.cfg.topology) {
 		return
 	}
 	e := history.Event{Kind: history.Flush, Node: n.name, Start: start, End: history.Now()}

@@ -15,12 +15,14 @@ type pace uint8
 const (
 	often pace = iota
 	seldom
+	steady
 )
 
 const (
 	faultGap  = 700 * time.Millisecond // longest time between the beginnings of two faults
 	faultHold = 900 * time.Millisecond // longest fault
-	leaveHold = 4 * time.Second        // longest absence: some are shorter than a node is on its way out, some longer
+	pinGap    = 1500 * time.Millisecond
+	leaveHold = 4 * time.Second // longest absence: some are shorter than a node is on its way out, some longer
 )
 
 // step is one fault of a round.
@@ -34,12 +36,11 @@ type step struct {
 
 // schedule returns the faults of a round, as rnd decides.
 func (c *config) schedule(rnd *rand.Rand, kinds []faultKind, nodes int, length time.Duration) []step {
-	isOften := func(k faultKind) bool { return k.pace == often }
-	isSeldom := func(k faultKind) bool { return k.pace == seldom }
-	steps := slices.Concat(
-		sequence(rnd, slices.DeleteFunc(slices.Clone(kinds), isSeldom), faultGap, nodes, length),
-		sequence(rnd, slices.DeleteFunc(slices.Clone(kinds), isOften), c.lifeGap, nodes, length),
-	)
+	var steps []step
+	for p, gap := range [...]time.Duration{often: faultGap, seldom: c.lifeGap, steady: pinGap} {
+		of := slices.DeleteFunc(slices.Clone(kinds), func(k faultKind) bool { return k.pace != pace(p) })
+		steps = append(steps, sequence(rnd, of, gap, nodes, length)...)
+	}
 	slices.SortStableFunc(steps, func(a, b step) int { return cmp.Compare(a.at, b.at) })
 	return steps
 }

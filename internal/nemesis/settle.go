@@ -120,6 +120,15 @@ func (c *config) warmUp() time.Duration {
 	return c.propagation.Truncate(time.Second) + 4*time.Second
 }
 
+// rest is how long it takes until there are keys to be had, and where there are pins, until no home moves but by them: a key
+// whose nodes are on their way is written in so many places that nobody would notice what a pin does.
+func (c *config) rest() time.Duration {
+	if hasPins(c.topology) && c.moving < c.warmUp() {
+		return 3 * c.warmUp()
+	}
+	return c.warmUp()
+}
+
 // leaving is longer than a node is read after it has left: one that has keys of its own hands them on, in steps as long
 // as it takes to join, of which the first is some seconds longer.
 func (c *config) leaving() time.Duration {

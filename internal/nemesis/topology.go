@@ -19,6 +19,8 @@ const (
 	coherentSharded2 = "coherent-sharded2"
 	kept             = "kept"   // sharded, every value kept in each process and validated with each read
 	spread           = "spread" // sharded, every value copied to two nodes more
+	pinned           = "pinned" // sharded, keys pinned to nodes and freed by a table of rules (pins.go)
+	pinned2          = "pinned-sharded2"
 )
 
 var topologies = map[string][]memcache.Option{
@@ -28,6 +30,8 @@ var topologies = map[string][]memcache.Option{
 	coherent:         {memcache.WithReplicated(), memcache.WithCoherentReplicas()},
 	coherentSharded2: {memcache.WithSharded(2), memcache.WithCoherentReplicas()},
 	kept:             {memcache.WithKeyRules(everyKey(hotkey.Action{Kind: hotkey.Keep}))},
+	pinned:           nil,
+	pinned2:          {memcache.WithSharded(2)},
 	spread:           {memcache.WithKeyRules(everyKey(hotkey.Action{Kind: hotkey.Spread, Copies: 3}))},
 }
 
@@ -51,8 +55,11 @@ func topologyOptions(name, local string) ([]memcache.Option, error) {
 }
 
 func hasOneHome(topology string) bool {
-	return topology == sharded || topology == kept || topology == spread
+	return topology == sharded || topology == kept || topology == spread || topology == pinned
 }
+
+// hasPins reports whether keys are pinned and freed.
+func hasPins(topology string) bool { return topology == pinned || topology == pinned2 }
 
 // isEverywhere reports whether every node holds every key.
 func isEverywhere(topology string) bool { return topology == replicated || topology == coherent }

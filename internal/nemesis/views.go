@@ -19,17 +19,22 @@ func (r *round) changeView(kind history.EventKind, n *node, rnd *rand.Rand) erro
 		r.members = append(slices.Clone(r.members), n.ip)
 	}
 	start := history.Now()
+	err := r.tellSkewed(rnd, order{Do: doView, Nodes: r.members})
+	r.log.Event(&history.Event{Kind: kind, Node: n.name, Start: start, End: history.Now()})
+	return err
+}
+
+// tellSkewed gives each process an order at another moment within the skew, and returns when all have carried it out.
+func (r *round) tellSkewed(rnd *rand.Rand, o order) error {
 	var told errgroup.Group
 	for _, p := range r.processes {
 		delay := time.Duration(rnd.Int64N(int64(r.cfg.skew) + 1))
 		told.Go(func() error {
 			wait(r.faulty, delay)
-			return p.tell(order{Do: doView, Nodes: r.members})
+			return p.tell(o)
 		})
 	}
-	err := told.Wait()
-	r.log.Event(&history.Event{Kind: kind, Node: n.name, Start: start, End: history.Now()})
-	return err
+	return told.Wait()
 }
 
 // wait returns after d, or when ctx ends.
