@@ -32,7 +32,7 @@
 //     WithSharded(r) r-1 more. Reads ask the home and fail over to the others; what the home misses is asked of the
 //     next one too.
 //   - Replicated (WithReplicated): every node holds every key, as with one memcached on each Kubernetes node. Reads ask
-//     the local node and fail over along the key's own order; writes reach all nodes at once.
+//     the local node and fail over to its neighbours, the own zone's first; writes reach all nodes at once.
 //   - Zoned (WithZone, WithZoned): every zone holds every key once. Reads ask the own zone first; writes reach all zones.
 //
 // A lookup rule (WithRule) overrides placement for one key. All three are the same short tree over package route's handles,
