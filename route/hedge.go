@@ -67,10 +67,11 @@ func Hedged(p Placement, o HedgeOptions, b *Background) (Route, error) {
 type nextFirst struct{ Placement }
 
 func (n nextFirst) Replicas(op *Op) Replicas {
-	if r := n.Placement.Replicas(op); len(r.All) > 1 {
-		return Replicas{All: r.All, Read: r.index(1)}
+	r := n.Placement.Replicas(op)
+	if len(r.All) > 1 {
+		r.Read, r.Then = r.index(1), nil
 	}
-	return n.Placement.Replicas(op)
+	return r
 }
 
 func (h *hedged) canHedge(op *Op) bool {

@@ -24,6 +24,10 @@ type movedKeys struct {
 	free  map[string]time.Time
 }
 
+func newMovedKeys() *movedKeys {
+	return &movedKeys{pins: map[string]string{}, since: map[string]time.Time{}, free: map[string]time.Time{}}
+}
+
 // mayPin reports whether the clients follow a table of pins.
 func mayPin(r *round, _ *node) bool { return hasPins(r.cfg.topology) }
 
@@ -49,7 +53,7 @@ const (
 
 // choosePins decides for each key, and returns those that are new.
 func (r *round) choosePins(n *node, rnd *rand.Rand) (moved []string) {
-	m := &r.moved
+	m := r.moved
 	for i := range r.cfg.keys {
 		key := keyName(i)
 		_, is := m.pins[key]

@@ -31,7 +31,7 @@ type round struct {
 
 	views   sync.Mutex // held during a change of views
 	members []string   // addresses in the newest view; guarded by views
-	moved   movedKeys
+	moved   *movedKeys
 }
 
 // play runs the round for length and adds what came of it to the report.
@@ -50,7 +50,7 @@ func (r *round) play(ctx context.Context, length time.Duration) (err error) {
 }
 
 func (r *round) open() (err error) {
-	r.moved.pins, r.moved.since, r.moved.free = map[string]string{}, map[string]time.Time{}, map[string]time.Time{}
+	r.moved = newMovedKeys()
 	eventFile := filepath.Join(r.dir, fmt.Sprintf("round%d-events.history", r.number))
 	if r.log, err = history.Create(eventFile); err != nil {
 		return err
