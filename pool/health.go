@@ -92,6 +92,15 @@ func (n *Node) alive() {
 	n.tell(Event{Kind: Readmitted})
 }
 
+// nothingOwed ends a suspicion against c, which has been answered all that it asked. What it closes: a reader that has read the
+// replies and then does not get to run, so that the watch finds them owed in silence; no later answer would readmit the node,
+// for nobody asks a suspect one.
+func (n *Node) nothingOwed(c *conn) {
+	if e := n.health.suspected.Load(); e != nil && e.conn == c.id {
+		n.alive()
+	}
+}
+
 // lost notes that a connection broke. A suspicion ends with it: what is known of the node now is what a dial says.
 func (n *Node) lost(c *conn, err error) {
 	if e := n.health.suspected.Load(); e != nil && e.conn == c.id && n.health.suspected.CompareAndSwap(e, nil) {

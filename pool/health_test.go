@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache/internal/realnode"
+	"github.com/nohop/memcache/memcachetest"
 	"github.com/nohop/memcache/protocol"
 	"github.com/stretchr/testify/require"
 )
@@ -145,6 +146,32 @@ func TestSuspicionDoesNotOutliveTheReply(t *testing.T) {
 	}
 	require.Positive(t, n.Stats().Suspected, "the two have never met")
 }
+
+// A reader that has read a reply and then does not get to run, as on a machine with too much to do, looks like a silent node to the
+// watch. Nothing is owed when it goes on, so nothing else would readmit the node.
+func TestSuspicionDoesNotOutliveAReaderThatStoodStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startFake(t, memcachetest.WithPipe())
+		reader := &slowReader{}
+		n := newTestNode(t, Config{Addr: s.Addr(), Dial: s.DialContext, Timeout: testTimeout, NewSampler: func() Sampler { return reader }})
+		mustSet(t, n, "k", "v")
+		reader.stands = testTimeout + testTimeout/2 // not so long that the node is asked on another connection
+		get(t.Context(), n, "k")
+		require.Equal(t, uint64(1), n.Stats().Suspected)
+		reader.stands = 0
+		time.Sleep(tick)
+		synctest.Wait()
+		require.Equal(t, Up, n.Stats().State)
+		requireHit(t, get(t.Context(), n, "k"), "v")
+	})
+}
+
+// slowReader is a Sampler that keeps the reader of replies.
+type slowReader struct{ stands time.Duration }
+
+func (r *slowReader) Read(string, uint64, int)  { time.Sleep(r.stands) }
+func (r *slowReader) Write(string, uint64, int) {}
+func (r *slowReader) Miss(string, uint64)       {}
 
 // A node that a lone caller found silent costs that caller one try, not two, whenever it fell silent between the ticks.
 func TestASilentNodeCostsALoneCallerOneTry(t *testing.T) {

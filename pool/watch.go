@@ -79,6 +79,7 @@ func (c *conn) look(now int64) error {
 	}
 	if c.owed.len() == 0 && !c.flushing {
 		c.watch.armed = false
+		c.node.nothingOwed(c)
 		return nil
 	}
 	c.watch.timer.Reset(tick)
