@@ -34,7 +34,7 @@ type Client struct {
 	stop       context.CancelFunc
 	wg         sync.WaitGroup // of the goroutines that follow and measure the nodes, and of the nodes that have left
 	background *route.Background
-	late       *route.LateClears // of WithCoherentReplicas
+	late       *route.LateClears // of WithCoherentReplicas, and of keys that move
 	verifier   *route.Verifier   // nil where no key has several replicas, or no node ever changes
 	gate       gate
 	lastView   atomic.Pointer[view] // before Shutdown; nil until then

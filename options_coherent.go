@@ -29,7 +29,7 @@ func (c *config) validateCoherent() error {
 
 // coherentView builds the tree of a preset over members with WithCoherentReplicas.
 func (c *Client) coherentView(members, leaving []member, local locality) (*view, error) {
-	placement, err := c.cfg.placement(members, leaving, local)
+	placement, err := c.placement(members, leaving, local)
 	if err != nil {
 		return nil, err
 	}

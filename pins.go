@@ -125,7 +125,7 @@ func (c *Client) pinned(p route.Placement, members, leaving []member, own locali
 	if len(keys) == 0 {
 		return p, nil
 	}
-	rules := route.NewPinned(p, keys)
+	rules := route.NewPinned(p, keys, c.late)
 	return rules, rules
 }
 

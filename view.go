@@ -103,11 +103,12 @@ func (c *Client) buildView(members, leaving []member, local locality) (*view, er
 
 // presetView builds the tree of a preset over members.
 func (c *Client) presetView(members, leaving []member, local locality) (*view, error) {
-	placement, err := c.cfg.placement(members, leaving, local)
+	placement, err := c.placement(members, leaving, local)
 	if err != nil {
 		return nil, err
 	}
 	placement, pinned := c.overridden(placement, members, leaving, local)
+	c.late.Follow(placement)
 	read := route.SlowLast(placement, c.cfg.node.NodeSet)
 	return &view{tree: c.tree(placement, read), read: read, placement: placement, pinned: pinned, slowLast: c.cfg.node.NodeSet}, nil
 }
@@ -132,29 +133,29 @@ func (c *config) onlyHomes() bool {
 	return (c.topology == unset || c.topology == sharded) && c.replicas == 1 && len(c.rules) == 0
 }
 
-func (c *config) placement(members, leaving []member, local locality) (route.Placement, error) {
+func (c *Client) placement(members, leaving []member, local locality) (route.Placement, error) {
 	all := append(routeMembers(members), leavingMembers(leaving)...)
-	switch c.topology {
+	switch c.cfg.topology {
 	case zoned:
 		return c.zones(all, local)
 	case replicated:
 		return route.NewSlots(all, len(members), local.name())
 	default:
-		return c.shards(all, c.replicas, local.name())
+		return c.shards(all, c.cfg.replicas, local.name())
 	}
 }
 
 // shards places each key on so many of members, and has it move where they come and go.
-func (c *config) shards(members []route.Member, replicas int, local string) (route.Placement, error) {
-	if c.moves() {
-		return route.NewWalk(members, replicas, local, c.maxTTL)
+func (c *Client) shards(members []route.Member, replicas int, local string) (route.Placement, error) {
+	if c.cfg.moves() {
+		return route.NewWalk(members, replicas, local, c.cfg.maxTTL, c.late)
 	}
 	return route.NewSlots(members, replicas, local)
 }
 
 // zones places each key on one node of each zone that has nodes. The last nodes of a zone that is gone are not those of a
 // zone any more.
-func (c *config) zones(members []route.Member, local locality) (route.Placement, error) {
+func (c *Client) zones(members []route.Member, local locality) (route.Placement, error) {
 	byZone := map[string][]route.Member{}
 	for _, m := range members {
 		if !m.Leaving {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -79,7 +78,7 @@ func newTable(h Header, rules []Rule) *Table {
 		t.rules[i] = r
 	}
 	t.prefixes = newPrefixes(t.rules)
-	if len(t.prefixes.sorted) > 0 {
+	if t.prefixes != nil {
 		for i := range t.filter {
 			t.filter[i] = -1
 		}
@@ -169,10 +168,11 @@ func (t *Table) lookup(hash uint64, key string) *Rule {
 	if r := t.find(hash, key); r != nil {
 		return r
 	}
-	if t.prefixes.mayMatch(key) {
-		if i := t.prefixes.longest(key); i >= 0 {
-			return &t.rules[i]
-		}
+	if t.prefixes == nil {
+		return nil
+	}
+	if i := t.prefixes.longest(key); i >= 0 {
+		return &t.rules[i]
 	}
 	return nil
 }
@@ -295,55 +295,4 @@ func (t *Table) filtered(keep func(*Rule) bool) *Table {
 		return t
 	}
 	return newTable(t.header, rules)
-}
-
-// prefixes finds the longest prefix of a key among those of rules.
-type prefixes struct {
-	first  [256 / 64]uint64 // bytes that one begins with
-	sorted []prefix
-}
-
-type prefix struct {
-	text   string
-	rule   int
-	parent int // the longest other one that it begins with; -1 if there is none
-}
-
-func newPrefixes(rules []Rule) (p prefixes) {
-	for i := range rules {
-		if text := rules[i].Prefix; text != "" {
-			p.sorted = append(p.sorted, prefix{text: text, rule: i})
-			p.first[text[0]/64] |= 1 << (text[0] % 64)
-		}
-	}
-	slices.SortFunc(p.sorted, func(a, b prefix) int { return strings.Compare(a.text, b.text) })
-	for i := range p.sorted {
-		p.sorted[i].parent = p.longestFrom(i-1, p.sorted[i].text)
-	}
-	return p
-}
-
-func (p *prefixes) mayMatch(key string) bool {
-	return key != "" && p.first[key[0]/64]>>(key[0]%64)&1 != 0
-}
-
-// longest returns the rule of the longest prefix of key, or -1. A prefix of key sorts before it, and so does nothing
-// between the two but what begins with that prefix; so the last that sorts before key leads there by its parents.
-func (p *prefixes) longest(key string) int {
-	after, found := slices.BinarySearchFunc(p.sorted, key, func(p prefix, key string) int { return strings.Compare(p.text, key) })
-	if found {
-		return p.sorted[after].rule
-	}
-	if i := p.longestFrom(after-1, key); i >= 0 {
-		return p.sorted[i].rule
-	}
-	return -1
-}
-
-// longestFrom returns the first of i, its parent, and so on that key begins with, or -1.
-func (p *prefixes) longestFrom(i int, key string) int {
-	for i >= 0 && !strings.HasPrefix(key, p.sorted[i].text) {
-		i = p.sorted[i].parent
-	}
-	return i
 }

@@ -52,7 +52,7 @@ func Coherent(p Placement, late *LateClears) (Route, error) {
 	if p == nil || late == nil {
 		return nil, ErrNoPart
 	}
-	late.follow(p)
+	late.Follow(p)
 	c := &coherent{placement: p, plain: &failover{placement: p, homeDecides: true}, late: late}
 	c.fill = &leasedFill{target: c.nearest, source: c.first}
 	return c, nil

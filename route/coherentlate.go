@@ -22,6 +22,8 @@ import (
 // have been filled by a process that can reach the home, with what is older than the own write. Nodes may come and go
 // meanwhile: one LateClears serves all the trees of a client that follow each other, and clears at the replicas of the last.
 //
+// The same is done for deletes of a key that moves, which another node than the home may have missed (movinglate.go).
+//
 // It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed. Of more than lateLimit
 // keys, or where the Background has no room, the copies stay until their TTL ends. Safe for concurrent use.
 type LateClears struct {
@@ -40,10 +42,11 @@ type lateKey struct {
 	key  string
 }
 
-// lateClear is a clear that waits for its home to answer a read.
+// lateClear is a clear that waits for its home, or the node that has missed a delete, to answer a read.
 type lateClear struct {
 	home   Route
 	others []Route
+	moving bool // the key's home is another one by now, or soon: it is cleared, too
 	read   protocol.Request
 	hash   uint64
 }
@@ -62,8 +65,8 @@ func NewLateClears(b *Background) *LateClears {
 	return &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]int)}
 }
 
-// follow has p be where keys are cleared.
-func (l *LateClears) follow(p Placement) {
+// Follow has p be where keys are cleared: the placement of the newest tree. Coherent does it by itself.
+func (l *LateClears) Follow(p Placement) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.placement = p
@@ -73,13 +76,13 @@ func (l *LateClears) follow(p Placement) {
 func (l *LateClears) add(ops []*Op, homes []int, p Placement) {
 	for i, op := range ops {
 		r := p.Replicas(op).All
-		l.put(&lateClear{
-			home:   r[homes[i]],
-			others: slices.Concat(r[:homes[i]], r[homes[i]+1:]),
-			read:   protocol.Request{Command: protocol.Get, Key: op.Request.Key, Meta: op.Request.Meta&protocol.BinaryKey | readFlags},
-			hash:   op.Hash,
-		})
+		l.put(newLateClear(op, r[homes[i]], slices.Concat(r[:homes[i]], r[homes[i]+1:])))
 	}
+}
+
+func newLateClear(op *Op, home Route, others []Route) *lateClear {
+	read := protocol.Request{Command: protocol.Get, Key: op.Request.Key, Meta: op.Request.Meta&protocol.BinaryKey | readFlags}
+	return &lateClear{home: home, others: others, read: read, hash: op.Hash}
 }
 
 func (c *lateClear) key() lateKey { return lateKey{c.home, c.read.Key} }
@@ -104,19 +107,22 @@ func (l *LateClears) put(c *lateClear) {
 func (l *LateClears) forget(c *lateClear) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting[c.key()] != c {
-		return
+	if l.waiting[c.key()] == c {
+		l.forgetLocked(c.key())
 	}
-	delete(l.waiting, c.key())
+}
+
+func (l *LateClears) forgetLocked(k lateKey) {
+	delete(l.waiting, k)
 	l.size.Store(int64(len(l.waiting)))
-	if l.keys[c.read.Key]--; l.keys[c.read.Key] == 0 {
-		delete(l.keys, c.read.Key)
+	if l.keys[k.key]--; l.keys[k.key] == 0 {
+		delete(l.keys, k.key)
 	}
 }
 
 // has reports whether op's key waits for a home to answer.
 func (l *LateClears) has(op *Op) bool {
-	if l.size.Load() == 0 {
+	if l == nil || l.size.Load() == 0 {
 		return false
 	}
 	l.mu.Lock()
@@ -188,12 +194,19 @@ func (l *LateClears) others(c *lateClear, op *Op) []Route {
 	p := l.placement
 	l.mu.Unlock()
 	list := slices.Clone(c.others)
-	r := p.Replicas(op)
-	home := r.All[r.home(op)]
-	for _, replica := range r.All {
-		if replica != c.home && replica != home && !slices.Contains(list, replica) {
+	for _, replica := range c.since(p.Replicas(op), op) {
+		if replica != c.home && !slices.Contains(list, replica) {
 			list = append(list, replica)
 		}
 	}
 	return list
+}
+
+// since returns the replicas r that are to be cleared if they have come since the write.
+func (c *lateClear) since(r Replicas, op *Op) []Route {
+	if c.moving {
+		return partsOf(r, op)
+	}
+	home := r.home(op)
+	return slices.Concat(r.All[:home], r.All[home+1:])
 }

@@ -20,6 +20,7 @@ type Moving struct {
 	replicas int
 	memory   time.Duration // how long former replicas are remembered; 0: for ever
 	asFormer []former      // of each node
+	late     *LateClears   // nil: there is none
 	known    atomic.Pointer[knownFormers]
 
 	pin    *Pin // of the key, which has nodes before those of its order; nil: there is none
@@ -179,6 +180,12 @@ func stores(op *Op) bool { c := op.Request.Command; return c.Mutates() && c != p
 
 // follow serves ops by a plan.
 func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {
+	if late := filter(ops, m.isLate); len(late) > 0 {
+		for _, op := range late {
+			settleMiss(op)
+		}
+		ops = rest(ops, late)
+	}
 	if reads := filter(ops, isFillable); len(reads) > 0 && p.home >= 0 {
 		m.read(ctx, p, reads)
 		ops = without(ops, isFillable)
@@ -201,16 +208,24 @@ func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {
 	if !mechanism.OtherHomes {
 		p.after = nil
 	}
-	found := m.clear(ctx, p.before, writes)
+	var c clears
+	m.clear(ctx, p.before, writes, &c)
 	m.atHome(ctx, p, ops)
 	done := filter(writes, func(op *Op) bool { return p.home < 0 || mayHaveChanged(op) || isFoundDelete(op) })
-	again := m.clear(ctx, p.after, done)
+	m.clear(ctx, p.after, done, &c)
 	m.atHomeAndFormers(ctx, nil, done)
+	m.noteDeletes(p, writes, &c)
 	for _, op := range writes {
-		if op.Request.Command == protocol.Delete && isMiss(op) && (found[op] || again[op]) {
+		if op.Request.Command == protocol.Delete && isMiss(op) && c.found[op] {
 			op.Reply.Status = protocol.OK
 		}
 	}
+}
+
+// isLate reports whether op reads a key of which what is found may have come from a node that has missed a delete.
+func (m *Moving) isLate(op *Op) bool {
+	c := op.Request.Command
+	return (c == protocol.Get || c == protocol.GetAndTouch) && m.late.has(op)
 }
 
 // isWholeWrite reports whether op leaves the same whatever was there.
@@ -306,11 +321,17 @@ func stubOf(read *Op) *Op {
 	return stub
 }
 
-// clear deletes the keys of ops at nodes of these ranks, all at once, and returns for which of ops there was something. A
-// clear that failed makes the op a partial write.
-func (m *Moving) clear(ctx context.Context, ranks []int, ops []*Op) map[*Op]bool {
+// clears is what came of the clears of a batch.
+type clears struct {
+	found  map[*Op]bool         // there was something
+	missed map[*Op][]*pool.Node // that have not answered
+}
+
+// clear deletes the keys of ops at nodes of these ranks, all at once, and adds to c what came of it. A clear that failed makes
+// the op a partial write.
+func (m *Moving) clear(ctx context.Context, ranks []int, ops []*Op, c *clears) {
 	if len(ranks) == 0 || len(ops) == 0 {
-		return nil
+		return
 	}
 	w := newWrite()
 	defer w.free()
@@ -323,14 +344,26 @@ func (m *Moving) clear(ctx context.Context, ranks []int, ops []*Op) map[*Op]bool
 		w.ends = append(w.ends, w.used)
 	}
 	w.do(ctx)
-	found := make(map[*Op]bool, len(ops))
 	w.each(func(op *Op, copies []*Op) {
-		found[op] = slices.ContainsFunc(copies, isHit)
+		c.add(m, ranks, op, copies)
 		if err := clearError(op, copies); err != nil && op.Err == nil {
 			op.Err = err
 		}
 	})
-	return found
+}
+
+func (c *clears) add(m *Moving, ranks []int, op *Op, copies []*Op) {
+	if c.found == nil {
+		c.found, c.missed = make(map[*Op]bool), make(map[*Op][]*pool.Node)
+	}
+	for i, at := range copies {
+		switch n := m.nodes[ranks[i]]; {
+		case isHit(at):
+			c.found[op] = true
+		case at.Err != nil && !slices.Contains(c.missed[op], n):
+			c.missed[op] = append(c.missed[op], n)
+		}
+	}
 }
 
 // atHomeAndFormers has the first node serve ops, and deletes the keys of writes at their former replicas at the same time.

@@ -49,16 +49,17 @@ func OrderOf(p Placement, op *Op) (nodes []*pool.Node) {
 	return nodes
 }
 
-// NewPinned returns base with keys that pins move. base is Ordered, or places keys on nodes that never come or go.
-func NewPinned(base Placement, keys []PinnedKey) *Rules {
+// NewPinned returns base with keys that pins move. base is Ordered, or places keys on nodes that never come or go. For late, see
+// NewWalk.
+func NewPinned(base Placement, keys []PinnedKey, late *LateClears) *Rules {
 	r := &Rules{base: base}
 	for _, k := range keys {
-		r.add(rule{key: k.Key, pinned: newPinned(base, k)})
+		r.add(rule{key: k.Key, pinned: newPinned(base, k, late)})
 	}
 	return r
 }
 
-func newPinned(base Placement, k PinnedKey) *pinned {
+func newPinned(base Placement, k PinnedKey, late *LateClears) *pinned {
 	op := &Op{Hash: HashKey(k.Key)}
 	op.Request.Key = k.Key
 	unpinned := base.Replicas(op).All
@@ -68,7 +69,7 @@ func newPinned(base Placement, k PinnedKey) *pinned {
 	}
 	p.settled.Read = k.Read
 	p.settled = p.filled(p.settled)
-	p.route = &Moving{nodes: slices.Concat(k.Nodes, OrderOf(base, op)), replicas: len(unpinned), pin: k.Pin, pinned: len(k.Nodes)}
+	p.route = &Moving{nodes: slices.Concat(k.Nodes, OrderOf(base, op)), replicas: len(unpinned), pin: k.Pin, pinned: len(k.Nodes), late: late}
 	p.moves = p.filled(Replicas{All: []Route{p.route}})
 	return p
 }

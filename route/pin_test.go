@@ -94,7 +94,7 @@ func newPinFixture(t *testing.T, to ...int) *pinFixture {
 	for _, i := range to {
 		key.Nodes = append(key.Nodes, f.nodes[i])
 	}
-	f.rules = NewPinned(Fixed(f.nodes[0]), []PinnedKey{key})
+	f.rules = NewPinned(Fixed(f.nodes[0]), []PinnedKey{key}, nil)
 	return f
 }
 

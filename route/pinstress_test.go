@@ -127,7 +127,7 @@ func (p *pinner) believe(pinned, walks bool, seen PinSeen) {
 		p.rules.Store(NewRules(p.base, nil))
 	case pinned || seen == PinFoundEnding:
 		p.pin = NewPin(seen, pinSkew)
-		p.rules.Store(NewPinned(p.base, []PinnedKey{{Key: "k", Pin: p.pin, Nodes: p.nodes[1:2]}}))
+		p.rules.Store(NewPinned(p.base, []PinnedKey{{Key: "k", Pin: p.pin, Nodes: p.nodes[1:2]}}, nil))
 	case p.pin != nil:
 		p.pin.End()
 	}

@@ -79,7 +79,7 @@ func (p *pinned) clear(ctx context.Context, at func(*pool.Node) bool) {
 			ranks = append(ranks, i)
 		}
 	}
-	p.route.clear(ctx, p.route.distinct(ranks, nil), []*Op{p.op(protocol.Delete)})
+	p.route.clear(ctx, p.route.distinct(ranks, nil), []*Op{p.op(protocol.Delete)}, new(clears))
 }
 
 func (p *pinned) op(c protocol.Command) *Op {

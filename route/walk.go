@@ -27,6 +27,7 @@ type Walk struct {
 	orders   []walkOrder       // the distinct ones
 	replicas int
 	memory   time.Duration // see Moving
+	late     *LateClears
 }
 
 // walkOrder is an order of nodes that slots have.
@@ -53,8 +54,8 @@ var ErrNotNode = errors.New("memcache: member is not a node")
 // NewWalk places keys as NewSlots does. The members are nodes; those that are Leaving have their place too, the way out of
 // it is pool.Node.Retire. One of them may have the name of a member that takes its place. maxTTL is the longest that an item
 // lives, 0 for as long as it likes: for so long after a node has joined, writes also delete where its keys were before
-// (former.go).
-func NewWalk(members []Member, replicas int, local string, maxTTL time.Duration) (*Walk, error) {
+// (former.go). late clears what a delete has missed (movinglate.go); without it, nothing does.
+func NewWalk(members []Member, replicas int, local string, maxTTL time.Duration, late *LateClears) (*Walk, error) {
 	if err := checkMembers(members, replicas); err != nil {
 		return nil, err
 	}
@@ -64,7 +65,7 @@ func NewWalk(members []Member, replicas int, local string, maxTTL time.Duration)
 		}
 	}
 	members = slices.SortedStableFunc(slices.Values(members), byNameAndStay)
-	w := &Walk{replicas: min(replicas, len(members))}
+	w := &Walk{replicas: min(replicas, len(members)), late: late}
 	if maxTTL > 0 {
 		w.memory = maxTTL + walkTime
 	}
@@ -125,7 +126,7 @@ func (w *Walk) moving(o *walkOrder) *moves {
 	if m := o.moves.Load(); m != nil {
 		return m
 	}
-	m := &moves{route: &Moving{nodes: o.nodes, replicas: w.replicas, memory: w.memory}}
+	m := &moves{route: &Moving{nodes: o.nodes, replicas: w.replicas, memory: w.memory, late: w.late}}
 	for _, n := range o.nodes {
 		m.route.asFormer = append(m.route.asFormer, former{n})
 	}

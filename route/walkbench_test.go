@@ -21,7 +21,7 @@ func BenchmarkWalk(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		walk, err := NewWalk(members, replicas, "", 0)
+		walk, err := NewWalk(members, replicas, "", 0, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func BenchmarkPinned(b *testing.B) {
 		defer nodes[i].Close()
 	}
 	pin := &Pin{}
-	rules := NewPinned(Fixed(nodes[0]), []PinnedKey{{Key: "key:1", Pin: pin, Nodes: nodes[1:]}})
+	rules := NewPinned(Fixed(nodes[0]), []PinnedKey{{Key: "key:1", Pin: pin, Nodes: nodes[1:]}}, nil)
 	for _, key := range []string{"key:1", "key:2"} {
 		b.Run(key, func(b *testing.B) {
 			b.ReportAllocs()

@@ -1,0 +1,77 @@
+package route
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nohop/memcache/memcachetest"
+	"github.com/nohop/memcache/pool"
+	"github.com/nohop/memcache/protocol"
+	"github.com/stretchr/testify/require"
+)
+
+// newMissedDelete has a key deleted that moves, which the node that had it before has missed.
+func newMissedDelete(t *testing.T) *moving {
+	m := newMoving(t)
+	m.route.late = NewLateClears(NewBackground(1))
+	m.route.late.Follow(Fixed(m.route))
+	m.until(pool.Filling)
+	do(m.plain[1], store(protocol.Set, "k", "old"))
+	m.servers[1].Inject(memcachetest.Hang())
+	remove := &Op{Request: protocol.Request{Command: protocol.Delete, Key: "k"}, Hash: HashKey("k")}
+	do(m.route, remove)
+	require.ErrorIs(t, remove.Err, ErrPartialWrite)
+	return m
+}
+
+// What another process, which reaches that node, has filled the home with is not read, and does not stay.
+func TestMovingReadsNothingThatMissedADelete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMissedDelete(t)
+		do(m.plain[0], store(protocol.Set, "k", "old"))
+		for _, read := range []*Op{get("k"), {Request: protocol.Request{Command: protocol.GetAndTouch, Key: "k", Exptime: 50, Meta: protocol.ReturnValue}}} {
+			read.Hash = HashKey("k")
+			do(m.route, read)
+			require.True(t, isMiss(read), "%v %s", read.Err, read.Value)
+		}
+		m.servers[1].Heal()
+		time.Sleep(time.Second)
+		require.Equal(t, "|", m.at(t, "k"))
+		do(m.plain[0], store(protocol.Set, "k", "new"))
+		require.Equal(t, "new", value(t, m.route, "k"), "nothing is waited for any more")
+	})
+}
+
+// Where there is a value again, nothing is filled, and nothing is to be deleted.
+func TestMovingReadsWhatIsStoredAfterAMissedDelete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMissedDelete(t)
+		write := store(protocol.Set, "k", "new")
+		do(m.route, write)
+		require.ErrorIs(t, write.Err, ErrPartialWrite)
+		require.Equal(t, "new", value(t, m.route, "k"))
+		m.servers[1].Heal()
+		time.Sleep(time.Second)
+		require.Equal(t, "new|", m.at(t, "k"))
+	})
+}
+
+// The same when the home has missed it: who is a step ahead may have filled the next home from there.
+func TestMovingReadsNothingWhenTheHomeMissedADelete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMoving(t)
+		m.route.late = NewLateClears(NewBackground(1))
+		m.route.late.Follow(Fixed(m.route))
+		m.until(pool.Entering)
+		do(m.plain[1], store(protocol.Set, "k", "old"))
+		m.servers[1].Inject(memcachetest.Hang())
+		remove := &Op{Request: protocol.Request{Command: protocol.Delete, Key: "k"}, Hash: HashKey("k")}
+		do(m.route, remove)
+		require.Error(t, remove.Err)
+		do(m.plain[0], store(protocol.Set, "k", "old"))
+		m.servers[1].Heal()
+		time.Sleep(time.Second)
+		require.Equal(t, "|", m.at(t, "k"))
+	})
+}
