@@ -168,6 +168,32 @@ func TestPinsWhileNodesComeAndGo(t *testing.T) {
 	}
 }
 
+// One process has seen a node leave that a table still pins a key to, and another has not. Both take the table's other pins, or one
+// would store where the other does not read.
+func TestPinsOfATableThatNamesAGoneNode(t *testing.T) {
+	inPods(t, fivePods, func(t *testing.T, _ map[string]*memcachetest.Server, dialer memcache.Option) {
+		board := &ruleBoard{}
+		knows, learns := startProcess(t, fivePods[:3], dialer, memcache.WithRuleStore(board)), startProcess(t, fivePods[:3], dialer, memcache.WithRuleStore(board))
+		for _, p := range []process{knows, learns} {
+			defer p.Close()
+			require.NoError(t, p.Ping(t.Context()))
+		}
+		time.Sleep(wholeWalk)
+		knows.learns(fivePods[:2]...)
+		board.pin(t, fivePods[2]+port, pinnedKeys[0])
+		board.pin(t, fivePods[1]+port, pinnedKeys[1:]...)
+		time.Sleep(2 * time.Second)
+		learns.learns(fivePods[:2]...)
+		time.Sleep(pinWalk)
+		for _, p := range []process{knows, learns} {
+			require.NotEqual(t, fivePods[2]+port, homeOf(t, p.Client, pinnedKeys[0]))
+			for _, k := range pinnedKeys[1:] {
+				require.Equal(t, fivePods[1]+port, homeOf(t, p.Client, k))
+			}
+		}
+	})
+}
+
 // Processes start at any moment of a pin's life.
 func TestProcessesThatStartWhileAPinMoves(t *testing.T) {
 	for seed := range uint64(2) {

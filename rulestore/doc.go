@@ -20,8 +20,10 @@
 //
 // What is promised:
 //
-//   - A table is taken whole or refused whole: for a rule that is not valid, a node that does not exist, a key that is the
-//     library's. The last good one stays, and so it does while the store is away or empty.
+//   - A table is taken whole or refused whole: for a rule that is not valid, a key that is the library's. The last good one
+//     stays, and so it does while the store is away or empty.
+//   - A rule that names a node which is not there waits for it, and the node is told of as trouble. The other rules hold: all
+//     processes have them by the same time, whichever nodes each of them knows yet, or knows no more.
 //   - The higher epoch wins; of equal ones the greater controller. What came late does not bring back what was replaced.
 //   - What has expired ends at that time, also while the store is away. Pins stay.
 //   - To a table for another node list (Header.View) the names of its nodes mean nothing: rules with nodes are left out,

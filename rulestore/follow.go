@@ -22,8 +22,8 @@ type Config struct {
 	Nodes []string
 	// Timeout bounds one look at the store; default 2 s.
 	Timeout time.Duration
-	// OnEvent is told when a table is refused or the store fails, once for each reason in a row, and when all is well
-	// again. It is called by Run and should return soon. Default: nobody is told.
+	// OnEvent is told when a table is refused or names a node that is not there, or the store fails, once for each reason in a
+	// row, and when all is well again. It is called by Run and should return soon. Default: nobody is told.
 	OnEvent func(Event)
 }
 
@@ -38,8 +38,8 @@ type Follower struct {
 	mu      sync.Mutex // guards what follows
 	nodes   map[string]bool
 	view    string
-	offered *hotkey.Table // the newest that was seen and not refused for its age
 	inForce *hotkey.Table
+	awaited bool          // of the nodes that inForce names, some have not been there yet, as far as is known
 	applied *hotkey.Table // what is left of inForce here and now
 	settled bool          // the store had answered when applied was handed on
 	state   state
@@ -62,8 +62,7 @@ func NewFollower(cfg Config) (*Follower, error) {
 	return f, nil
 }
 
-// SetNodes says which nodes there are now. Rules that were left out because of their nodes may come back, and a table that
-// was refused for a node that had been unknown is judged anew.
+// SetNodes says which nodes there are now. Rules that were left out because of their nodes may come back.
 func (f *Follower) SetNodes(names []string) {
 	f.know(names)
 	poke(f.renewed)
@@ -116,7 +115,7 @@ func (f *Follower) Run(ctx context.Context, apply func(*hotkey.Table)) error {
 		case a := <-found:
 			f.take(a, apply)
 		case <-f.renewed:
-			f.rejudge(apply)
+			f.refresh(apply)
 		case <-expiry.C:
 			f.refresh(apply)
 		}
@@ -197,19 +196,10 @@ func (f *Follower) take(a answer, apply func(*hotkey.Table)) {
 	}
 }
 
-// rejudge is for new nodes. What it does not accept, the next look at the store finds and tells.
-func (f *Follower) rejudge(apply func(*hotkey.Table)) {
-	f.mu.Lock()
-	if f.offered != nil {
-		f.accept(f.offered)
-	}
-	f.mu.Unlock()
-	f.refresh(apply)
-}
-
 // refresh hands on what is left of the table in force here and now.
 func (f *Follower) refresh(apply func(*hotkey.Table)) {
 	f.mu.Lock()
+	_ = f.missing() // the next look at the store tells
 	f.applied = f.current(time.Now())
 	f.settled = f.inForce != nil || !f.state.lastGood.IsZero()
 	f.state.changes++

@@ -72,12 +72,6 @@ func TestLastGoodTableStays(t *testing.T) {
 		"reserved prefix": {table: func(t *testing.T) *hotkey.Table {
 			return tableOf(t, hotkey.Header{Epoch: 6}, hotkey.Rule{Prefix: "~", Action: hotkey.Action{Kind: hotkey.Deny}})
 		}, want: hotkey.ErrBadTable},
-		"unknown node": {table: func(t *testing.T) *hotkey.Table {
-			return tableOf(t, hotkey.Header{Epoch: 6}, pin("k", "a"), pin("l", "nowhere"))
-		}, want: hotkey.ErrBadTable},
-		"unknown node of this view": {table: func(t *testing.T) *hotkey.Table {
-			return tableOf(t, hotkey.Header{Epoch: 6, View: View([]string{"b", "a"})}, pin("l", "nowhere"))
-		}, want: hotkey.ErrBadTable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -213,18 +207,34 @@ func TestNodesComeAndGo(t *testing.T) {
 	})
 }
 
-// Discovery and the store do not tell of a new node at the same time.
-func TestRefusedTableIsTakenWhenItsNodeComes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := &memory{table: tableOf(t, hotkey.Header{Epoch: 1}, pin("k", "new"))}
-		f := follow(t, Config{Store: store, Nodes: []string{"old"}})
-		wait(0)
-		require.ErrorIs(t, f.Status().LastErr, hotkey.ErrBadTable)
-		store.set(nil, errDown)
-		f.SetNodes([]string{"old", "new"})
-		wait(0)
-		require.Equal(t, []string{"k"}, keysOf(f.Table()))
-	})
+// Discovery and the store do not tell of a node at the same time. What waits for it keeps nothing else waiting.
+func TestARuleWaitsForItsNode(t *testing.T) {
+	for name, view := range map[string]string{"any view": "", "this view": View([]string{"old", "older"})} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rules := append(keep("kept"), pin("k", "new"), pin("l", "old"))
+				store := &memory{table: tableOf(t, hotkey.Header{Epoch: 1, View: view}, rules...)}
+				f := follow(t, Config{Store: store, Nodes: []string{"old", "older"}})
+				wait(10 * time.Second)
+				tables, events := f.said()
+				require.Len(t, tables, 1)
+				require.Equal(t, []string{"kept", "l"}, keysOf(f.Table()))
+				require.Equal(t, []string{"kept", "k", "l"}, keysOf(f.InForce()))
+				require.Len(t, events, 1, "it is told once")
+				require.ErrorIs(t, events[0].Err, hotkey.ErrBadTable)
+				require.Positive(t, f.Status().Failures)
+
+				f.SetNodes([]string{"old", "older", "new"})
+				wait(2 * time.Second)
+				if view == "" {
+					require.Equal(t, []string{"kept", "k", "l"}, keysOf(f.Table()))
+				}
+				_, events = f.said()
+				require.Len(t, events, 1)
+				require.NoError(t, events[0].Err, "all is well again")
+			})
+		})
+	}
 }
 
 func TestAHangingStoreIsGivenUp(t *testing.T) {

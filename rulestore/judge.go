@@ -21,28 +21,28 @@ func (f *Follower) judge(a answer) (changed bool, err error) {
 
 func (f *Follower) accept(t *hotkey.Table) (changed bool, err error) {
 	if t == f.inForce {
-		return false, nil
+		return false, f.missing()
 	}
 	if f.inForce != nil && f.inForce.Header().Newer(t.Header()) {
 		return false, ErrOlder
 	}
-	f.offered = t
 	if err := Check(t); err != nil {
 		return false, err
 	}
-	if err := f.checkNodes(t); err != nil {
-		return false, err
-	}
-	f.inForce = t
-	return true, nil
+	f.inForce, f.awaited = t, true
+	return true, f.missing()
 }
 
-// checkNodes refuses a table that names nodes that do not exist, unless it is for another list of nodes.
-func (f *Follower) checkNodes(t *hotkey.Table) error {
-	if f.nodes == nil {
+// missing returns an error for a node that the table in force names and that has not been there since it is, unless the table
+// is for another list of nodes. The table is taken all the same: were it refused, a process that has seen a node leave would
+// go on without the pins of other nodes that all others have by now.
+func (f *Follower) missing() error {
+	if !f.awaited || f.nodes == nil {
 		return nil
 	}
-	return t.ForView(f.view).CheckNodes(f.knows)
+	err := f.inForce.ForView(f.view).CheckNodes(f.knows)
+	f.awaited = err != nil
+	return err
 }
 
 func (f *Follower) knows(node string) bool { return f.nodes[node] }

@@ -19,7 +19,7 @@ type Status struct {
 	Rules    int           // that apply here and now
 	Changes  uint64        // tables handed on
 	Looks    uint64        // at the store
-	Failed   uint64        // of these: the store failed, or its table was refused
+	Failed   uint64        // of these: the store failed, or its table was refused or names a node that is not there
 	Failures int           // in a row; 0: all is well
 	LastGood time.Time     // zero: none yet
 	LastErr  error         // of the last look that failed, also when good ones have followed; nil: none yet
