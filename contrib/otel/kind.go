@@ -1,10 +1,12 @@
 package memcacheotel
 
 import (
+	"hash/maphash"
 	"net"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nohop/memcache"
 	"go.opentelemetry.io/otel/attribute"
@@ -15,6 +17,7 @@ import (
 // kind is what all calls of an operation that one node has answered in the same way have in common. There are few, so they
 // are made once: attributes are most of what telemetry costs.
 type kind struct {
+	key   kindKey
 	name  string                // of spans
 	attrs []attribute.KeyValue  // of spans
 	took  []metric.RecordOption // of durations
@@ -24,32 +27,49 @@ type kind struct {
 // kindKey tells kinds apart.
 type kindKey struct {
 	operation, node, addr, class string
-	hits, misses                 int // of a single read
+	misses                       int // of a single read
 }
 
 // kinds are those made so far.
 type kinds struct {
-	mu    sync.RWMutex
+	recent [64]atomic.Pointer[kind] // by the hash of the address: to find a key of four strings in a map takes some 100 ns
+
+	mu    sync.Mutex
 	known map[kindKey]*kind
 }
 
 // maxKinds bounds the memory where nodes come and go for ever.
 const maxKinds = 4096
 
+var seed = maphash.MakeSeed()
+
+// slot is where a kind of that key is, if it is a recent one.
+func (k *kinds) slot(key *kindKey) *atomic.Pointer[kind] {
+	h := maphash.String(seed, key.addr) + uint64(len(key.operation)+key.misses)
+	return &k.recent[h%uint64(len(k.recent))]
+}
+
 func (t *Telemetry) kindOf(call memcache.Call, r memcache.Result) *kind {
 	key := kindKey{operation: operationOf(call), node: r.Node, addr: r.Addr, class: memcache.ErrorClass(r.Err)}
 	if call.Keys == 1 {
-		key.hits, key.misses = r.Hits, r.Misses
+		key.misses = r.Misses
 	}
-	t.kinds.mu.RLock()
-	k := t.kinds.known[key]
-	t.kinds.mu.RUnlock()
-	if k != nil {
-		return k
+	slot := t.kinds.slot(&key)
+	k := slot.Load()
+	if k == nil || k.key != key {
+		k = t.knownKind(key, call.Keys > 1)
+		slot.Store(k)
 	}
-	k = t.newKind(key, call.Keys > 1)
+	return k
+}
+
+func (t *Telemetry) knownKind(key kindKey, batch bool) *kind {
 	t.kinds.mu.Lock()
 	defer t.kinds.mu.Unlock()
+	if k := t.kinds.known[key]; k != nil {
+		return k
+	}
+	k := t.newKind(key, batch)
 	if t.kinds.known == nil || len(t.kinds.known) >= maxKinds {
 		t.kinds.known = make(map[kindKey]*kind)
 	}
@@ -68,13 +88,10 @@ func (t *Telemetry) newKind(key kindKey, batch bool) *kind {
 	server, peer := nodeAttributes(key.node, key.addr)
 	attrs = append(attrs, server...)
 	measured := attribute.NewSet(attrs...)
-	k := &kind{name: key.operation, took: []metric.RecordOption{metric.WithAttributeSet(measured)}, counts: t.totals.of(measured)}
+	k := &kind{key: key, name: key.operation, took: []metric.RecordOption{metric.WithAttributeSet(measured)}, counts: t.totals.of(measured)}
 	k.attrs = append(append([]attribute.KeyValue(nil), attrs...), peer...)
 	if !batch && key.addr != "" {
 		k.name += " " + key.addr
-	}
-	if key.hits > 0 {
-		k.attrs = append(k.attrs, hits(key.hits))
 	}
 	if key.misses > 0 {
 		k.attrs = append(k.attrs, misses(key.misses))

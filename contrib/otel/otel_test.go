@@ -85,7 +85,7 @@ func TestASpanIsOneCall(t *testing.T) {
 	require.Equal(t, parent.SpanContext().SpanID(), span.Parent().SpanID())
 	require.Equal(t, map[string]any{
 		"db.system.name": "memcached", "db.operation.name": "get", "db.namespace": "sessions",
-		"server.address": host, "server.port": port, "memcache.hits": int64(1),
+		"server.address": host, "server.port": port,
 	}, attrs)
 	require.Len(t, s.spans.Ended(), 2)
 
@@ -165,6 +165,31 @@ func TestMetrics(t *testing.T) {
 		require.Less(t, p.Bounds[0], 1e-4)
 		name, _ := p.Attributes.Value("db.operation.name")
 		require.Contains(t, []string{"set", "BATCH get"}, name.AsString())
+	}
+}
+
+// TestExemplars: a duration leads to a span that took as long, of some of the calls and of each that failed.
+func TestExemplars(t *testing.T) {
+	s := newScene(t, 1)
+	for range 200 {
+		_, _ = s.client.Get(t.Context(), "k")
+	}
+	s.nodes[0].Kill()
+	_, err := s.client.Get(t.Context(), "k")
+	require.Error(t, err)
+	spans := map[string]bool{}
+	for _, span := range s.spans.Ended() {
+		id := span.SpanContext().SpanID()
+		spans[string(id[:])] = true
+	}
+	h, ok := s.metric("db.client.operation.duration").Data.(metricdata.Histogram[float64])
+	require.True(t, ok)
+	require.Len(t, h.DataPoints, 2, "calls that went well, and that failed")
+	for _, p := range h.DataPoints {
+		require.NotEmpty(t, p.Exemplars, p.Attributes.Encoded(attribute.DefaultEncoder()))
+		for _, e := range p.Exemplars {
+			require.True(t, spans[string(e.SpanID)])
+		}
 	}
 }
 
@@ -353,12 +378,11 @@ func bareGet(b *testing.B, tracers trace.TracerProvider, meters *metric.MeterPro
 	measured := []attribute.KeyValue{
 		attribute.String("db.system.name", "memcached"), attribute.String("db.operation.name", "get"), attribute.String("server.address", "10.0.0.1"),
 	}
-	said := append(measured[:3:3], attribute.Int("memcache.hits", 1))
 	start := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
 	record := []apimetric.RecordOption{apimetric.WithAttributeSet(attribute.NewSet(measured...))}
 	return func() {
 		ctx, span := tracer.Start(b.Context(), "get 10.0.0.1:11211", start...)
-		span.SetAttributes(said...)
+		span.SetAttributes(measured...)
 		span.End()
 		duration.Record(ctx, 1e-4, record...)
 	}

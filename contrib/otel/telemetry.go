@@ -75,6 +75,15 @@ func (p *pending) Value(key any) any {
 	return p.Context.Value(key)
 }
 
+// pendingOf returns the call of ctx; nil if there is none.
+func pendingOf(ctx context.Context) *pending {
+	if p, ok := ctx.(*pending); ok { // no other observer has come in between
+		return p
+	}
+	p, _ := ctx.Value(pendingKey{}).(*pending)
+	return p
+}
+
 var asClient = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
 
 // Start implements memcache.Observer.
@@ -86,17 +95,25 @@ func (t *Telemetry) Start(ctx context.Context, call memcache.Call) context.Conte
 
 // End implements memcache.Observer.
 func (t *Telemetry) End(ctx context.Context, call memcache.Call, r memcache.Result) {
-	p, ok := ctx.Value(pendingKey{}).(*pending)
-	if !ok {
+	p := pendingOf(ctx)
+	if p == nil {
 		return
 	}
 	k := t.kindOf(call, r)
-	if p.span.IsRecording() {
-		t.describe(p.span, k, call, r)
+	t.describe(p.span, k, call, r)
+	if r.Err == nil && !isExemplary(p.span) {
+		ctx = context.Background()
 	}
 	p.span.End()
 	t.duration.Record(ctx, (time.Since(epoch) - p.began).Seconds(), k.took...)
 	k.add(&r)
+}
+
+// isExemplary reports whether the duration of a call that went well is to be offered as an exemplar, with its span: one in eight
+// is, and all where there are no spans. The SDK keeps one for each bucket until metrics are read, and being offered more costs each call a tenth of its telemetry.
+func isExemplary(span trace.Span) bool {
+	id := span.SpanContext().SpanID()
+	return id[len(id)-1]%8 == 0
 }
 
 // Event implements memcache.Observer.

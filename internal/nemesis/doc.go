@@ -35,8 +35,8 @@
 //     know, so only I1 is checked.
 //   - Clients that are told that nodes never change (-propagation 0, the default for one node) do not look whether they have
 //     left replicas different, so I5 is not checked. They show old values where nodes come and go.
-//   - Where reads fill replicas (-topology coherent), or keys move all the time (pinned), what one node has lost may be back
-//     there at once; that all nodes were flushed is checked (I7).
+//   - Where reads fill replicas (-topology coherent), or keys move as nodes come and go (all others but replicated), what one
+//     node has lost may be back there at once; that all nodes were flushed is checked (I7).
 //   - With one node (-nodes 1), the history of each key must be that of a register that may forget (linear.go).
 //   - Where nothing is lost (-faults none -propagation 0 -topology sharded), nothing may be missed (I8).
 //

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -31,18 +32,19 @@ func TestEachMechanismIsMissed(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "nemesis")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-tags", mechanism.Tag, "-o", program, ".").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	play := func(ctx context.Context, t *testing.T, args string) {
-		out, err := exec.CommandContext(ctx, program, strings.Fields("-seed 1 -round 4s -repair 500ms "+args)...).CombinedOutput()
+	play := func(ctx context.Context, t *testing.T, seed int, args string) {
+		common := fmt.Sprintf("-seed %d -round 4s -repair 500ms ", seed) // two with one seed would want the same addresses
+		out, err := exec.CommandContext(ctx, program, strings.Fields(common+args)...).CombinedOutput()
 		t.Logf("%s\n%s", args, out)
 		require.NoError(t, err)
 	}
-	for _, row := range missing {
+	for i, row := range missing {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute+20*time.Second) // to start and to check
 			defer cancel()
-			play(ctx, t, "-duration 60s -without "+row.name+" -expect "+row.breaks+" "+row.args)
-			play(ctx, t, "-duration 4s "+row.args) // the same with it
+			play(ctx, t, i, "-duration 60s -without "+row.name+" -expect "+row.breaks+" "+row.args)
+			play(ctx, t, i, "-duration 4s "+row.args) // the same with it
 		})
 	}
 }

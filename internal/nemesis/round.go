@@ -181,15 +181,16 @@ func (r *round) healed(n *node) error {
 	return err
 }
 
-// flushed records that n has lost everything since start, unless reads fill it again from others. The only node is all
-// nodes.
+// flushed records that n has lost everything since start, unless reads fill it again from others: all do but those of plain
+// replicas, as a key whose home moves is filled by who is a step ahead with what others have stored at the old home. The only
+// node is all nodes.
 func (r *round) flushed(n *node, start history.Time) {
-	if isCoherent(r.cfg.topology) || hasPins(r.cfg.topology) {
-		return
-	}
 	e := history.Event{Kind: history.Flush, Node: n.name, Start: start, End: history.Now()}
-	if len(r.nodes) == 1 {
+	switch {
+	case len(r.nodes) == 1:
 		e.Node = ""
+	case r.cfg.topology != replicated:
+		return
 	}
 	r.log.Event(&e)
 }

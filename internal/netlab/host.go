@@ -35,12 +35,18 @@ func Start(t testing.TB) *Host {
 		near:      fmt.Sprintf("nh%dn%d", os.Getpid()%100000, id),
 		far:       fmt.Sprintf("nh%df%d", os.Getpid()%100000, id),
 	}
-	block := fmt.Sprintf("10.%d.%d", 200+os.Getpid()%50, id%250)
-	h.nearAddr, h.peerAddr = block+".1", block+".2"
+	h.nearAddr, h.peerAddr = addrsOf(os.Getpid(), int(id))
 	h.Addr = h.peerAddr + ":11211"
 	h.wire()
 	h.serve()
 	return h
+}
+
+// addrsOf returns the two addresses of a host's network, which has no others: processes and their hosts have networks of their own.
+func addrsOf(pid, id int) (near, peer string) {
+	block := fmt.Sprintf("10.%d.%d", 200+pid%50, pid/50%250)
+	first := id % 64 * 4
+	return fmt.Sprintf("%s.%d", block, first+1), fmt.Sprintf("%s.%d", block, first+2)
 }
 
 // require skips or fails the test where namespaces cannot be made.
@@ -72,9 +78,9 @@ func (h *Host) wire() {
 	h.ip("link add " + h.near + " type veth peer name " + h.far)
 	h.t.Cleanup(func() { h.ip("link del " + h.near) }) // open connections may keep the namespace for a while
 	h.ip("link set " + h.far + " netns " + h.namespace)
-	h.ip("addr add " + h.nearAddr + "/24 dev " + h.near)
+	h.ip("addr add " + h.nearAddr + "/30 dev " + h.near)
 	h.ip("link set " + h.near + " up")
-	h.ip("-n " + h.namespace + " addr add " + h.peerAddr + "/24 dev " + h.far)
+	h.ip("-n " + h.namespace + " addr add " + h.peerAddr + "/30 dev " + h.far)
 	h.ip("-n " + h.namespace + " link set " + h.far + " up")
 }
 

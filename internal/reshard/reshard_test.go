@@ -237,7 +237,11 @@ func TestResharding(t *testing.T) {
 			t.Logf("with the walk: %v", f)
 			require.Zero(t, f.stale.Load())
 			require.LessOrEqual(t, f.failed.Load(), f.reads.Load()/1000, "a machine that is busy with something else may be too slow")
-			require.LessOrEqual(t, f.misses.Load(), f.reads.Load()/100)
+			few := f.reads.Load() / 100
+			if f.failed.Load() > 0 {
+				few *= 4 // it is: a key that its old home did not tell in time is a miss, too
+			}
+			require.LessOrEqual(t, f.misses.Load(), few)
 		})
 	}
 	t.Run("plain rendezvous", func(t *testing.T) {
