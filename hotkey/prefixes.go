@@ -10,10 +10,11 @@ import (
 // stands for one more piece of a key, and what a key costs is the pieces that it shares, not how many rules there are.
 type prefixes []prefixNode
 
+// prefixNode fits a cache line.
 type prefixNode struct {
-	label  string    // what a key goes on with to get here; "" at the root
-	rule   int       // of the prefix that ends here; -1 if none does
-	next   int       // the first of the nodes that go on from here, which stand together, in the order of their first bytes
+	label  string    // what a key goes on with to get here, without the first byte of it, which the node before knows
+	rule   int32     // of the prefix that ends here; -1 if none does
+	next   int32     // the first of the nodes that go on from here, which stand together, in the order of their first bytes
 	firsts [4]uint64 // a bit for each of these bytes
 	below  [4]uint8  // how many of the bits are in the words before
 }
@@ -38,7 +39,7 @@ func newPrefixes(rules []Rule) prefixes {
 // grow makes what goes on from node at, for sorted rules whose prefixes are the same in their first depth bytes.
 func (p *prefixes) grow(at int, rules []Rule, sorted []int, depth int) {
 	if len(rules[sorted[0]].Prefix) == depth {
-		(*p)[at].rule, sorted = sorted[0], sorted[1:]
+		(*p)[at].rule, sorted = int32(sorted[0]), sorted[1:]
 	}
 	var groups [][]int
 	for i, r := range sorted {
@@ -49,14 +50,14 @@ func (p *prefixes) grow(at int, rules []Rule, sorted []int, depth int) {
 		groups[last] = append(groups[last], r)
 	}
 	first := len(*p)
-	(*p)[at].next = first
+	(*p)[at].next = int32(first)
 	for _, g := range groups {
 		label := common(rules[g[0]].Prefix[depth:], rules[g[len(g)-1]].Prefix[depth:])
 		(*p)[at].addFirst(label[0])
-		*p = append(*p, prefixNode{label: label, rule: -1})
+		*p = append(*p, prefixNode{label: label[1:], rule: -1})
 	}
 	for i, g := range groups {
-		p.grow(first+i, rules, g, depth+len((*p)[first+i].label))
+		p.grow(first+i, rules, g, depth+1+len((*p)[first+i].label))
 	}
 }
 
@@ -82,24 +83,28 @@ func (n *prefixNode) following(b byte) int {
 	if word&bit == 0 {
 		return -1
 	}
-	return n.next + int(n.below[b/64]) + bits.OnesCount64(word&(bit-1))
+	return int(n.next) + int(n.below[b/64]) + bits.OnesCount64(word&(bit-1))
 }
 
 // longest returns the rule of the longest prefix of key, or -1.
 func (p prefixes) longest(key string) int {
-	longest := -1
-	for n := &p[0]; key != ""; {
-		i := n.following(key[0])
+	longest := int32(-1)
+	for n, at := &p[0], 0; at < len(key); {
+		i := n.following(key[at])
 		if i < 0 {
 			break
 		}
-		if n = &p[i]; !strings.HasPrefix(key, n.label) {
-			break
+		n = &p[i]
+		at++
+		if n.label != "" {
+			if !strings.HasPrefix(key[at:], n.label) {
+				break
+			}
+			at += len(n.label)
 		}
-		key = key[len(n.label):]
 		if n.rule >= 0 {
 			longest = n.rule
 		}
 	}
-	return longest
+	return int(longest)
 }
