@@ -130,7 +130,8 @@ func (c *Client) ruleEvent(e rulestore.Event) {
 }
 
 // UpdateRules changes the rules in the store: edit gets a draft of what the store holds. It may be called twice, if another
-// process changes them at the same moment. id names who does it.
+// process changes them at the same moment. id names who does it. A rule that is not valid, or that names a node which is not
+// there, is an error that matches hotkey.ErrBadTable, and changes nothing.
 func (c *Client) UpdateRules(ctx context.Context, id string, edit func(*rulestore.Draft) error) error {
 	if c.remedies == nil || c.remedies.follower == nil {
 		return fmt.Errorf("%w: no rule store", ErrBadOption)

@@ -330,6 +330,31 @@ func TestUpdate(t *testing.T) {
 	require.ErrorIs(t, err, errDown)
 }
 
+// Who names a node that is not there is told so at once; what is in the table already keeps nobody from changing the rest.
+func TestUpdateRefusesUnknownNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &memory{table: tableOf(t, hotkey.Header{Epoch: 1}, pin("gone", "c"))}
+		f := follow(t, Config{Store: store, Nodes: []string{"a", "b"}})
+		wait(0)
+		put := func(rules ...hotkey.Rule) error {
+			_, err := f.Update(t.Context(), "me", func(d *Draft) error {
+				for _, r := range rules {
+					d.Put(r)
+				}
+				return nil
+			})
+			return err
+		}
+		err := put(pin("k", "a"), pin("l", "nowhere"))
+		var bad *hotkey.TableError
+		require.ErrorAs(t, err, &bad)
+		require.Equal(t, "rules[2].nodes[0]", bad.Place)
+		require.Equal(t, uint64(1), store.table.Header().Epoch, "nothing was changed")
+		require.NoError(t, put(pin("k", "a")))
+		require.Equal(t, []string{"gone", "k"}, keysOf(store.table))
+	})
+}
+
 func TestUpdateDropsWhatHasExpired(t *testing.T) {
 	past := time.Now().Add(-time.Second)
 	rules := keep("a", "b")

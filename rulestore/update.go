@@ -3,6 +3,7 @@ package rulestore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -44,9 +45,35 @@ func Update(ctx context.Context, store Store, id string, edit func(*Draft) error
 	return updateOver(ctx, store, id, nil, edit)
 }
 
-// Update is as the function Update, on top of the table in force if the store has lost that or has never had it.
+// Update is as the function Update, on top of the table in force if the store has lost that or has never had it. A rule that
+// names a node which is not there is a *hotkey.TableError, unless the table has it already.
 func (f *Follower) Update(ctx context.Context, id string, edit func(*Draft) error) (*hotkey.Table, error) {
-	return updateOver(ctx, f.cfg.Store, id, f.tableInForce(), edit)
+	return updateOver(ctx, f.cfg.Store, id, f.tableInForce(), func(d *Draft) error {
+		before := slices.Clone(d.Rules)
+		if err := edit(d); err != nil {
+			return err
+		}
+		return f.checkNodes(d.Rules, before)
+	})
+}
+
+// checkNodes returns an error for the first node of rules that is not there; those of before may name any.
+func (f *Follower) checkNodes(rules, before []hotkey.Rule) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.nodes == nil {
+		return nil
+	}
+	for i, r := range rules {
+		isOld := slices.ContainsFunc(before, func(b hotkey.Rule) bool {
+			return b.Key == r.Key && b.Prefix == r.Prefix && slices.Equal(b.Action.Nodes, r.Action.Nodes)
+		})
+		unknown := slices.IndexFunc(r.Action.Nodes, func(n string) bool { return !f.knows(n) })
+		if unknown >= 0 && !isOld && !r.Action.Ends {
+			return &hotkey.TableError{Place: fmt.Sprintf("rules[%d].nodes[%d]", i, unknown), What: "unknown node"}
+		}
+	}
+	return nil
 }
 
 type editFunc = func(*Draft) error
