@@ -181,9 +181,9 @@ func (c *coherent) write(ctx context.Context, ops []*Op) {
 		w.clearBefore(ctx)
 		w.atHome(ctx)
 		ops = w.takeMoved()
-		unsettled, homes := w.unsettled()
+		unsettled, at := w.unsettled()
 		w.clearOthers(ctx)
-		c.late.add(unsettled, homes, c.placement)
+		c.late.add(unsettled, at)
 	}
 }
 

@@ -233,7 +233,7 @@ func TestLateClearsAreBounded(t *testing.T) {
 	_, routes := fakes(miss, miss)
 	for i := range lateLimit + 10 {
 		op := get(fmt.Sprint(i))
-		l.add([]*Op{op}, []int{0}, Fixed(routes...))
+		l.add([]*Op{op}, []placed{{routes, 0}})
 	}
 	require.Len(t, l.waiting, lateLimit)
 	require.False(t, l.running)

@@ -72,11 +72,11 @@ func (l *LateClears) Follow(p Placement) {
 	l.placement = p
 }
 
-// add takes ops, whose homes are the replicas of these indexes.
-func (l *LateClears) add(ops []*Op, homes []int, p Placement) {
+// add takes ops, which were sent there.
+func (l *LateClears) add(ops []*Op, at []placed) {
 	for i, op := range ops {
-		r := p.Replicas(op).All
-		l.put(newLateClear(op, r[homes[i]], slices.Concat(r[:homes[i]], r[homes[i]+1:])))
+		r, home := at[i].all, at[i].home
+		l.put(newLateClear(op, r[home], slices.Concat(r[:home], r[home+1:])))
 	}
 }
 

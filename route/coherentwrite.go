@@ -9,30 +9,28 @@ import (
 	"github.com/nohop/memcache/protocol"
 )
 
-// coherentWrite is a batch of writes with the homes they had when they were begun: that may change on the way.
+// coherentWrite is a batch of writes and where their keys were when they were begun: that may change on the way.
 type coherentWrite struct {
 	placement Placement
 	ops       []*Op
-	homes     []int
+	at        []placed
 	failed    map[*Op][]error // of ops for which clearBefore has failed: what came of it at each replica before the home
 }
 
 func newCoherentWrite(p Placement, ops []*Op) *coherentWrite {
-	w := &coherentWrite{placement: p, ops: ops, homes: make([]int, len(ops))}
+	w := &coherentWrite{placement: p, ops: ops, at: make([]placed, len(ops))}
 	for i, op := range ops {
-		w.homes[i] = p.Replicas(op).home(op)
+		w.at[i] = placeOf(p, op)
 	}
 	return w
 }
-
-func (w *coherentWrite) replicas(op *Op) []Route { return w.placement.Replicas(op).All }
 
 // clearBefore deletes at the replicas that others may take for the home.
 func (w *coherentWrite) clearBefore(ctx context.Context) {
 	clears := newWrite()
 	defer clears.free()
 	for i, op := range w.ops {
-		if before := w.replicas(op)[:w.homes[i]]; len(before) > 0 {
+		if before := w.at[i].all[:w.at[i].home]; len(before) > 0 {
 			clears.add(op, before, clearingOf(op))
 		}
 	}
@@ -54,7 +52,7 @@ func (w *coherentWrite) atHome(ctx context.Context) {
 	b := newBatch()
 	defer b.free()
 	for i, op := range w.ops {
-		b.add(resolve(w.replicas(op)[w.homes[i]], op), op)
+		b.add(resolve(w.at[i].route(), op), op)
 	}
 	b.do(ctx)
 }
@@ -62,30 +60,30 @@ func (w *coherentWrite) atHome(ctx context.Context) {
 // takeMoved takes out of w, and returns, the ops that have another home than the one that has refused them.
 func (w *coherentWrite) takeMoved() (moved []*Op) {
 	var ops []*Op
-	var homes []int
+	var at []placed
 	for i, op := range w.ops {
 		r := w.placement.Replicas(op)
 		switch {
-		case hasJoined(op) && r.home(op) != w.homes[i]:
+		case hasJoined(op) && r.home(op) != w.at[i].home:
 			moved = append(moved, op)
 			continue
 		case hasJoined(op) && !isReadModifyWrite(op) && r.allJoining(op):
 			settleMiss(op)
 		}
-		ops, homes = append(ops, op), append(homes, w.homes[i])
+		ops, at = append(ops, op), append(at, w.at[i])
 	}
-	w.ops, w.homes = ops, homes
+	w.ops, w.at = ops, at
 	return moved
 }
 
-// unsettled returns the ops that their homes may have done, or will delete late, and the homes.
-func (w *coherentWrite) unsettled() (ops []*Op, homes []int) {
+// unsettled returns the ops that their homes may have done, or will delete late, and where that is.
+func (w *coherentWrite) unsettled() (ops []*Op, at []placed) {
 	for i, op := range w.ops {
 		if isUnsure(op) || isWhole(op) && isOutOfReach(op) {
-			ops, homes = append(ops, op), append(homes, w.homes[i])
+			ops, at = append(ops, op), append(at, w.at[i])
 		}
 	}
-	return ops, homes
+	return ops, at
 }
 
 // clearOthers deletes what the homes have changed, or may have changed, at the other replicas.
@@ -93,8 +91,11 @@ func (w *coherentWrite) clearOthers(ctx context.Context) {
 	clears := newWrite()
 	defer clears.free()
 	for i, op := range w.ops {
-		if r := w.replicas(op); len(r) > 1 && clearsOthers(op) {
-			clears.addOthers(op, r, w.homes[i], clearingOf(op))
+		if !clearsOthers(op) {
+			continue
+		}
+		if begun := w.at[i].begun(w.placement, op); len(w.at[i].all)+len(begun) > 1 {
+			clears.addClear(op, w.at[i], begun, clearingOf(op))
 		}
 	}
 	clears.do(ctx)
@@ -104,17 +105,6 @@ func (w *coherentWrite) clearOthers(ctx context.Context) {
 		}
 		settleCleared(op, copies)
 	})
-}
-
-// addOthers queues request for each of replicas but the home.
-func (w *write) addOthers(op *Op, replicas []Route, home int, request *protocol.Request) {
-	w.ops = append(w.ops, op)
-	for i, r := range replicas {
-		if i != home {
-			w.send(op, r, request, op.Hash)
-		}
-	}
-	w.ends = append(w.ends, w.used)
 }
 
 // clearingOf returns what removes at another replica what op writes at the home.

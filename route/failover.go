@@ -57,7 +57,7 @@ func (f *failover) askWhoServes(ctx context.Context, ops []*Op) {
 
 // askHome has the homes serve what only they can.
 func (f *failover) askHome(ctx context.Context, ops []*Op) {
-	var few [16]int
+	var few [16]placed
 	doAtHome(ctx, f.placement, ops, few[:0])
 	f.missIfAllJoin(ops)
 }

@@ -19,48 +19,80 @@ type atHome struct{ placement Placement }
 func AtHome(p Placement) Route { return &atHome{p} }
 
 func (a *atHome) Do(ctx context.Context, ops []*Op) {
-	var few [16]int
+	var few [16]placed
 	a.clear(ctx, ops, doAtHome(ctx, a.placement, ops, few[:0]))
 }
 
-// doAtHome has each op served by its home and appends to homes which replica that was: who is the home may change while
-// the op is under way. A home that turns out to be joining, which is not known before its first connection, leaves it to
-// the next one.
-func doAtHome(ctx context.Context, p Placement, ops []*Op, homes []int) []int {
+// placed is where an op is sent: the replicas of its key at that moment, and which of them is the home. Both may be others
+// while the op is under way.
+type placed struct {
+	all  []Route
+	home int
+}
+
+func placeOf(p Placement, op *Op) placed {
+	r := p.Replicas(op)
+	return placed{r.All, r.home(op)}
+}
+
+// route returns the home.
+func (p placed) route() Route { return p.all[p.home] }
+
+// doAtHome has each op served by its home and appends to at where that was. A home that turns out to be joining, which is not
+// known before its first connection, leaves it to the next one.
+func doAtHome(ctx context.Context, p Placement, ops []*Op, at []placed) []placed {
 	for _, op := range ops {
-		homes = append(homes, p.Replicas(op).home(op))
+		at = append(at, placeOf(p, op))
 	}
 	if len(ops) == 1 {
-		resolve(p.Replicas(ops[0]).All[homes[0]], ops[0]).Do(ctx, ops)
+		resolve(at[0].route(), ops[0]).Do(ctx, ops)
 	} else {
 		b := newBatch()
 		defer b.free()
 		for i, op := range ops {
-			b.add(resolve(p.Replicas(op).All[homes[i]], op), op)
+			b.add(resolve(at[i].route(), op), op)
 		}
 		b.do(ctx)
 	}
 	for i, op := range ops {
 		if hasJoined(op) {
-			homes[i] = doAtNextHome(ctx, p, ops[i:i+1], homes[i])
+			at[i] = doAtNextHome(ctx, p, ops[i:i+1], at[i])
 		}
 	}
-	return homes
+	return at
 }
 
-// doAtNextHome has an op served that has met a home that is joining, and returns which replica it was that served it.
-func doAtNextHome(ctx context.Context, p Placement, op []*Op, home int) int {
-	for range p.Replicas(op[0]).All {
-		r := p.Replicas(op[0])
-		next := r.home(op[0])
-		to := resolve(r.All[next], op[0])
-		if !hasJoined(op[0]) || next == home && to == Route(op[0].Node) {
+// doAtNextHome has an op served that has met a home that is joining, and returns where that was.
+func doAtNextHome(ctx context.Context, p Placement, op []*Op, at placed) placed {
+	for range at.all {
+		next := placeOf(p, op[0])
+		to := resolve(next.route(), op[0])
+		if !hasJoined(op[0]) || next.home == at.home && to == Route(op[0].Node) {
 			break
 		}
-		home = next
+		at = next
 		to.Do(ctx, op)
 	}
-	return home
+	return at
+}
+
+// begun returns the nodes that a key moves between which has begun to move since op was sent there: then nobody did for op
+// what the steps ask for, and the replicas of now are not those that have to be cleared.
+func (p placed) begun(now Placement, op *Op) (nodes []*pool.Node) {
+	m, moves := resolve(now.Replicas(op).All[0], op).(*Moving)
+	if _, moved := resolve(p.all[0], op).(*Moving); !moves || moved {
+		return nil
+	}
+	for _, n := range m.nodes[:m.reach(m.steps())] {
+		if n != op.Node && !p.has(n, op) {
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes
+}
+
+func (p placed) has(n *pool.Node, op *Op) bool {
+	return slices.ContainsFunc(p.all, func(r Route) bool { return resolve(r, op) == Route(n) })
 }
 
 func (a *atHome) Explain(op *Op) Step {
@@ -75,12 +107,15 @@ func (a *atHome) Explain(op *Op) Step {
 }
 
 // clear deletes what the homes have changed, or may have changed, at the other replicas.
-func (a *atHome) clear(ctx context.Context, ops []*Op, homes []int) {
+func (a *atHome) clear(ctx context.Context, ops []*Op, at []placed) {
 	w := newWrite()
 	defer w.free()
 	for i, op := range ops {
-		if r := a.placement.Replicas(op).All; len(r) > 1 && mayHaveChanged(op) {
-			w.addClear(op, r, homes[i])
+		if !mayHaveChanged(op) {
+			continue
+		}
+		if begun := at[i].begun(a.placement, op); len(at[i].all)+len(begun) > 1 {
+			w.addClear(op, at[i], begun, clearOf(op))
 		}
 	}
 	w.do(ctx)
@@ -91,14 +126,16 @@ func (a *atHome) clear(ctx context.Context, ops []*Op, homes []int) {
 	})
 }
 
-// addClear queues a plain delete of op's key for each of replicas but the home.
-func (w *write) addClear(op *Op, replicas []Route, home int) {
+// addClear queues request, which clears what op was, for each replica but the home, and for the nodes of begun.
+func (w *write) addClear(op *Op, at placed, begun []*pool.Node, request *protocol.Request) {
 	w.ops = append(w.ops, op)
-	request := clearOf(op)
-	for i, r := range replicas {
-		if i != home {
+	for i, r := range at.all {
+		if i != at.home {
 			w.send(op, r, request, op.Hash).Uncounted = true
 		}
+	}
+	for _, n := range begun {
+		w.send(op, n, request, op.Hash).Uncounted = true
 	}
 	w.ends = append(w.ends, w.used)
 }

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,5 +74,66 @@ func TestMovingReadsNothingWhenTheHomeMissedADelete(t *testing.T) {
 		m.servers[1].Heal()
 		time.Sleep(time.Second)
 		require.Equal(t, "|", m.at(t, "k"))
+	})
+}
+
+// beginning places a key on two nodes until its home has been asked; then it moves between them.
+type beginning struct {
+	*moving
+	moves bool
+}
+
+func (b *beginning) Replicas(*Op) Replicas {
+	if b.moves {
+		return Replicas{All: []Route{b.route, nobody}}
+	}
+	return Replicas{All: []Route{startsToMove{b}, b.nodes[1]}}
+}
+
+// startsToMove is the first node, which begins to leave while it is asked.
+type startsToMove struct{ b *beginning }
+
+func (s startsToMove) Do(ctx context.Context, ops []*Op) {
+	s.b.nodes[0].Do(ctx, ops)
+	s.b.nodes[0].Retire()
+	s.b.moves = true
+}
+
+// A write at its key's home clears the replicas that it began with, though they are replicas no more when the home has answered.
+func TestAWriteDuringWhichItsKeyBeginsToMove(t *testing.T) {
+	for name, tree := range map[string]func(Placement) Route{
+		"at home":  AtHome,
+		"coherent": func(p Placement) Route {
+			r, err := Coherent(p, NewLateClears(NewBackground(1)))
+			require.NoError(t, err)
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMoving(t)
+				m.until(pool.Serving)
+				for _, r := range m.plain {
+					do(r, store(protocol.Set, "k", "old"))
+				}
+				require.True(t, isHit(done(t, tree(&beginning{moving: m}), store(protocol.Append, "k", "er"))))
+				require.Equal(t, "older|", m.at(t, "k"))
+			})
+		})
+	}
+}
+
+// The same where the nodes that it moves between were no replicas yet.
+func TestAWriteClearsNodesThatItsKeyBeginsToMoveBetween(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMoving(t)
+		m.until(pool.Serving)
+		do(m.plain[1], store(protocol.Set, "k", "old"))
+		begins := &beginning{moving: m}
+		at := placed{all: []Route{startsToMove{begins}}}
+		op := get("k")
+		require.Empty(t, at.begun(begins, op))
+		startsToMove{begins}.Do(t.Context(), []*Op{op})
+		require.Equal(t, m.nodes[1:], at.begun(begins, op))
 	})
 }
