@@ -58,7 +58,7 @@ func TestADeadNodeIsDialedSeldom(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					d := &countedDial{dial: dial}
 					n := newTestNode(t, Config{Timeout: testTimeout, Dial: d.Dial, Conns: conns})
-					const seconds = 10
+					const seconds = 20 // the first dials, before it is known that they are of no use, come sooner
 					end := time.Now().Add(seconds * time.Second)
 					together(t, 5, func(i int) error {
 						for time.Now().Before(end) {
