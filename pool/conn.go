@@ -164,7 +164,7 @@ func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	} else {
 		c.closeLine()
 		asked := r.Meta
-		if op.WantCAS && form == protocol.FormMeta && r.Command == protocol.Set {
+		if op.WantCAS && form == protocol.FormMeta && (r.Command.IsStore() || r.Command.IsArithmetic()) {
 			r.Meta |= protocol.ReturnCAS
 		}
 		c.appendRequest(r, k)

@@ -18,7 +18,8 @@ type Op struct {
 	// is for routes; to a node it means nothing.
 	ForUpdate bool
 
-	// WantCAS asks a Set for the CAS of what it stores, where the node's protocol version can tell: Reply.CAS. Else that is 0.
+	// WantCAS asks a command that stores for the CAS of what it leaves, where the node's protocol version can tell: Reply.CAS.
+	// Else that is 0.
 	WantCAS bool
 
 	// Inspect marks a request that asks what the node holds, not what is true: it is answered also where the node is

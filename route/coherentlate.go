@@ -22,7 +22,7 @@ import (
 // have been filled by a process that can reach the home, with what is older than the own write. Nodes may come and go
 // meanwhile: one LateClears serves all the trees of a client that follow each other, and clears at the replicas of the last.
 //
-// The same is done for deletes of a key that moves, which another node than the home may have missed (movinglate.go).
+// The same is done for writes of a key that moves, which another node than the home may have missed (movinglate.go).
 //
 // It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed. Of more than lateLimit
 // keys, or where the Background has no room, the copies stay until their TTL ends. Safe for concurrent use.
@@ -32,7 +32,7 @@ type LateClears struct {
 	mu        sync.Mutex
 	placement Placement // of the last tree
 	waiting   map[lateKey]*lateClear
-	keys      map[string]int // how many of waiting have the key
+	keys      map[string]lateOf
 	running   bool
 	size      atomic.Int64 // of waiting, for those who only look whether it is empty
 }
@@ -42,7 +42,13 @@ type lateKey struct {
 	key  string
 }
 
-// lateClear is a clear that waits for its home, or the node that has missed a delete, to answer a read.
+// lateOf is what is known of a key in waiting.
+type lateOf struct {
+	count int      // of waiting
+	own   ownValue // what this process has stored since, of a key that moves
+}
+
+// lateClear is a clear that waits for its home, or the node that has missed a write, to answer a read.
 type lateClear struct {
 	home   Route
 	others []Route
@@ -62,7 +68,7 @@ func NewLateClears(b *Background) *LateClears {
 	if b == nil {
 		return nil
 	}
-	return &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]int)}
+	return &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]lateOf)}
 }
 
 // Follow has p be where keys are cleared: the placement of the newest tree. Coherent does it by itself.
@@ -87,15 +93,21 @@ func newLateClear(op *Op, home Route, others []Route) *lateClear {
 
 func (c *lateClear) key() lateKey { return lateKey{c.home, c.read.Key} }
 
-func (l *LateClears) put(c *lateClear) {
+func (l *LateClears) put(c *lateClear) { l.putOwn(c, ownValue{}) }
+
+// putOwn has c wait; own is what this process has stored at the home.
+func (l *LateClears) putOwn(c *lateClear, own ownValue) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting[c.key()] == nil && len(l.waiting) >= lateLimit {
-		return
-	}
+	of := l.keys[c.read.Key]
 	if l.waiting[c.key()] == nil {
-		l.keys[c.read.Key]++
+		if len(l.waiting) >= lateLimit {
+			return
+		}
+		of.count++
 	}
+	of.own = own
+	l.keys[c.read.Key] = of
 	l.waiting[c.key()] = c
 	l.size.Store(int64(len(l.waiting)))
 	if !l.running {
@@ -115,9 +127,19 @@ func (l *LateClears) forget(c *lateClear) {
 func (l *LateClears) forgetLocked(k lateKey) {
 	delete(l.waiting, k)
 	l.size.Store(int64(len(l.waiting)))
-	if l.keys[k.key]--; l.keys[k.key] == 0 {
+	of := l.keys[k.key]
+	if of.count--; of.count == 0 {
 		delete(l.keys, k.key)
+		return
 	}
+	l.keys[k.key] = of
+}
+
+// own returns what this process has stored of op's key, if that waits.
+func (l *LateClears) own(op *Op) ownValue {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keys[op.Request.Key].own
 }
 
 // has reports whether op's key waits for a home to answer.
@@ -127,7 +149,7 @@ func (l *LateClears) has(op *Op) bool {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.keys[op.Request.Key] > 0
+	return l.keys[op.Request.Key].count > 0
 }
 
 // run looks at what waits until nothing does.
@@ -176,9 +198,12 @@ func (l *LateClears) work(batch []*lateClear) (ended int) {
 	var over []*lateClear
 	for i, look := range looks.copies[:looks.used] {
 		if look.Err == nil || FailureOf(look.Err)&(FailClosed|FailRequest) != 0 {
-			clears.add(look, l.others(batch[i], look), clearOf(look))
 			over = append(over, batch[i])
 		}
+	}
+	for _, c := range over {
+		look := &Op{Request: c.read, Hash: c.hash}
+		clears.add(look, l.without(l.others(c, look), look), clearOf(look))
 	}
 	clears.do(context.Background())
 	noteMissed(clears.copies[:clears.used])
@@ -200,6 +225,19 @@ func (l *LateClears) others(c *lateClear, op *Op) []Route {
 		}
 	}
 	return list
+}
+
+// without returns nodes without the one that has what this process has stored, if that is still there.
+func (l *LateClears) without(nodes []Route, look *Op) []Route {
+	own := l.own(look)
+	if own.node == nil {
+		return nodes
+	}
+	own.node.Do(context.Background(), []*Op{look})
+	if !isHit(look) || ownOf(look) != own {
+		return nodes
+	}
+	return slices.DeleteFunc(nodes, func(r Route) bool { return r == Route(own.node) })
 }
 
 // since returns the replicas r that are to be cleared if they have come since the write.

@@ -181,9 +181,7 @@ func stores(op *Op) bool { c := op.Request.Command; return c.Mutates() && c != p
 // follow serves ops by a plan.
 func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {
 	if late := filter(ops, m.isLate); len(late) > 0 {
-		for _, op := range late {
-			settleMiss(op)
-		}
+		m.readLate(ctx, p, late)
 		ops = rest(ops, late)
 	}
 	if reads := filter(ops, isFillable); len(reads) > 0 && p.home >= 0 {
@@ -209,12 +207,15 @@ func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {
 		p.after = nil
 	}
 	var c clears
+	for _, op := range writes {
+		op.WantCAS = m.late != nil
+	}
 	m.clear(ctx, p.before, writes, &c)
 	m.atHome(ctx, p, ops)
 	done := filter(writes, func(op *Op) bool { return p.home < 0 || mayHaveChanged(op) || isFoundDelete(op) })
 	m.clear(ctx, p.after, done, &c)
 	m.atHomeAndFormers(ctx, nil, done)
-	m.noteDeletes(p, writes, &c)
+	m.noteLate(p, writes, &c)
 	for _, op := range writes {
 		if op.Request.Command == protocol.Delete && isMiss(op) && c.found[op] {
 			op.Reply.Status = protocol.OK
@@ -222,7 +223,7 @@ func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {
 	}
 }
 
-// isLate reports whether op reads a key of which what is found may have come from a node that has missed a delete.
+// isLate reports whether op reads a key of which what is found may have come from a node that has missed a write.
 func (m *Moving) isLate(op *Op) bool {
 	c := op.Request.Command
 	return (c == protocol.Get || c == protocol.GetAndTouch) && m.late.has(op)

@@ -12,11 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func newMovingLate(t *testing.T) *moving {
+	m := newMoving(t)
+	b := NewBackground(1)
+	t.Cleanup(func() { b.Close() })
+	m.route.late = NewLateClears(b)
+	m.route.late.Follow(Fixed(m.route))
+	return m
+}
+
 // newMissedDelete has a key deleted that moves, which the node that had it before has missed.
 func newMissedDelete(t *testing.T) *moving {
-	m := newMoving(t)
-	m.route.late = NewLateClears(NewBackground(1))
-	m.route.late.Follow(Fixed(m.route))
+	m := newMovingLate(t)
 	m.until(pool.Filling)
 	do(m.plain[1], store(protocol.Set, "k", "old"))
 	m.servers[1].Inject(memcachetest.Hang())
@@ -44,26 +51,62 @@ func TestMovingReadsNothingThatMissedADelete(t *testing.T) {
 	})
 }
 
-// Where there is a value again, nothing is filled, and nothing is to be deleted.
+// What this process has stored itself is read, as long as the home has that and nothing else, and stays.
 func TestMovingReadsWhatIsStoredAfterAMissedDelete(t *testing.T) {
+	for name, write := range map[string]*Op{
+		"set": store(protocol.Set, "k", "7"), "add": store(protocol.Add, "k", "7"),
+		"increment": {Request: protocol.Request{Command: protocol.Increment, Key: "k", Delta: 1, Initial: 7, Meta: protocol.WithInitial | protocol.Vivify}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMissedDelete(t)
+				write.Hash = HashKey("k")
+				do(m.route, write)
+				require.ErrorIs(t, write.Err, ErrPartialWrite)
+				require.Equal(t, "7", value(t, m.route, "k"))
+				m.servers[1].Heal()
+				time.Sleep(time.Second)
+				require.Equal(t, "7|", m.at(t, "k"))
+			})
+		})
+	}
+}
+
+// An item that the home has lost is filled by another process with what that node still has.
+func TestMovingReadsNothingOldForWhatItsHomeLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMissedDelete(t)
-		write := store(protocol.Set, "k", "new")
-		do(m.route, write)
-		require.ErrorIs(t, write.Err, ErrPartialWrite)
-		require.Equal(t, "new", value(t, m.route, "k"))
+		do(m.route, store(protocol.Set, "k", "new"))
+		do(m.plain[0], store(protocol.Set, "k", "old"))
+		read := get("k")
+		do(m.route, read)
+		require.True(t, isMiss(read), "%v %s", read.Err, read.Value)
 		m.servers[1].Heal()
 		time.Sleep(time.Second)
-		require.Equal(t, "new|", m.at(t, "k"))
+		require.Equal(t, "|", m.at(t, "k"))
+		do(m.plain[0], store(protocol.Set, "k", "newer"))
+		require.Equal(t, "newer", value(t, m.route, "k"), "nothing is waited for any more")
+	})
+}
+
+// A write that reaches all ends the wait.
+func TestMovingWaitsForNobodyWhoHasTheNextWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMissedDelete(t)
+		m.servers[1].Heal()
+		synctest.Wait()
+		write := store(protocol.Set, "k", "new")
+		do(m.route, write)
+		require.NoError(t, write.Err)
+		require.Empty(t, m.route.late.waiting)
+		require.Empty(t, m.route.late.keys)
 	})
 }
 
 // The same when the home has missed it: who is a step ahead may have filled the next home from there.
 func TestMovingReadsNothingWhenTheHomeMissedADelete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m := newMoving(t)
-		m.route.late = NewLateClears(NewBackground(1))
-		m.route.late.Follow(Fixed(m.route))
+		m := newMovingLate(t)
 		m.until(pool.Entering)
 		do(m.plain[1], store(protocol.Set, "k", "old"))
 		m.servers[1].Inject(memcachetest.Hang())
@@ -102,7 +145,7 @@ func (s startsToMove) Do(ctx context.Context, ops []*Op) {
 // A write at its key's home clears the replicas that it began with, though they are replicas no more when the home has answered.
 func TestAWriteDuringWhichItsKeyBeginsToMove(t *testing.T) {
 	for name, tree := range map[string]func(Placement) Route{
-		"at home":  AtHome,
+		"at home": AtHome,
 		"coherent": func(p Placement) Route {
 			r, err := Coherent(p, NewLateClears(NewBackground(1)))
 			require.NoError(t, err)
