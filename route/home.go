@@ -126,11 +126,12 @@ func (a *atHome) clear(ctx context.Context, ops []*Op, at []placed) {
 	})
 }
 
-// addClear queues request, which clears what op was, for each replica but the home, and for the nodes of begun.
+// addClear queues request, which clears what op was, for each replica but the home, and for the nodes of begun. Nobody is not
+// asked: he has no say.
 func (w *write) addClear(op *Op, at placed, begun []*pool.Node, request *protocol.Request) {
 	w.ops = append(w.ops, op)
 	for i, r := range at.all {
-		if i != at.home {
+		if i != at.home && r != nobody {
 			w.send(op, r, request, op.Hash).Uncounted = true
 		}
 	}

@@ -180,3 +180,33 @@ func TestAWriteClearsNodesThatItsKeyBeginsToMoveBetween(t *testing.T) {
 		require.Equal(t, m.nodes[1:], at.begun(begins, op))
 	})
 }
+
+// Where the home cannot be reached, the places of replicas that are not used have not done the write.
+func TestNobodyAcknowledgesAWriteThatItsHomeHasNot(t *testing.T) {
+	for name, tree := range map[string]func(Placement) Route{
+		"at home": AtHome,
+		"coherent": func(p Placement) Route {
+			b := NewBackground(1)
+			b.Close() // nobody waits for the home here
+			r, err := Coherent(p, NewLateClears(b))
+			require.NoError(t, err)
+			return r
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := newMoving(t)
+				m.until(pool.Entering)
+				m.servers[1].Kill()
+				synctest.Wait()
+				op := store(protocol.Add, "k", "v")
+				if name == "coherent" {
+					op = store(protocol.Set, "k", "v")
+				}
+				do(Available(tree(Fixed(m.route, nobody))), op)
+				require.ErrorIs(t, op.Err, pool.ErrNodeDown)
+				require.NotErrorIs(t, op.Err, ErrPartialWrite)
+			})
+		})
+	}
+}
