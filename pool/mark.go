@@ -28,7 +28,8 @@ import (
 // Losing the mark to an eviction or to somebody's flush makes the node join again for the processes that connect
 // afterwards: they read less than they could, and nothing stale, for those that are connected go on writing to it. A flush
 // in itself harms nobody: a flushed node only misses. So that this stays rare, a process that is connected writes the mark
-// again where it is gone, and reads it, which keeps it from being evicted (keepMark).
+// again where it is gone, and reads it, which keeps it from being evicted (keepMark). One that waits for the node itself does not:
+// it goes by the mark of those who use the node (renewMark).
 //
 // # A node that comes back
 //
@@ -87,6 +88,9 @@ type sighting struct {
 	joining time.Duration // how long it goes on
 	serving time.Duration // or how long ago it ended
 }
+
+// serves reports whether the node has a mark by which it does.
+func (s sighting) serves() bool { return s.mark != nil && s.joining == 0 }
 
 func (s sighting) generation() uint64 {
 	if s.mark == nil {

@@ -46,12 +46,23 @@ func (q *quarantine) take(seen sighting, now int64) {
 	if last != nil && seen.mark != nil && last.generation == seen.mark.generation {
 		return
 	}
+	if last != nil && seen.serves() {
+		q.until.CompareAndSwap(q.waitsUntil(), 0)
+	}
 	since := now + int64(seen.joining-seen.serving)
 	if until := q.until.Load(); until != 0 && until != forever { // longer than the mark says, or it leaves
 		since = max(since, until)
 	}
 	q.since.Store(cmp.Or(since, -1))
 	q.walks.Store(forever)
+}
+
+// waitsUntil returns the end of a wait that has one.
+func (q *quarantine) waitsUntil() int64 {
+	if until := q.until.Load(); until != forever {
+		return until
+	}
+	return 0
 }
 
 // keepPause is the time between two looks at the mark.
@@ -142,6 +153,9 @@ func (n *Node) keepMark() {
 
 // renewMark writes the mark where it is gone, and takes over what it finds. A connection never outlives the node's life, so
 // what was known on it still holds there; if another life has been met meanwhile, that one counts.
+//
+// While the node is joining it is only read: that mark may have been lost before all had seen it, and there may be those who
+// use the node and know it by an older one, which they write again. Then the node serves, and is waited for no longer.
 func (n *Node) renewMark() {
 	known := n.quarantine.mark.Load()
 	if known == nil {
@@ -150,7 +164,12 @@ func (n *Node) renewMark() {
 	add := Op{Request: known.add(), repairs: true}
 	read := Op{Request: protocol.Request{Command: protocol.Get, Key: markKey}, repairs: true}
 	stats := Op{Request: protocol.Request{Command: protocol.Stats}, repairs: true}
-	n.Do(n.ctx, []*Op{&add, &read})
+	if n.Joining() {
+		n.Do(n.ctx, []*Op{&read})
+		add.Token = read.Token
+	} else {
+		n.Do(n.ctx, []*Op{&add, &read})
+	}
 	found := parseMark(string(read.Value))
 	if add.Err != nil || read.Err != nil || add.Token != read.Token || found == nil || found.generation == known.generation {
 		return

@@ -163,3 +163,32 @@ func TestALostMarkIsNoticedInTime(t *testing.T) {
 		require.Equal(t, Serving, late.Step())
 	})
 }
+
+// A process that connects after a flush takes the node for new. If its mark is lost by another flush, before those who are connected
+// have seen it, they write the old one again and go on using the node: then it must not wait, and store elsewhere, by itself.
+func TestANewMarkThatIsLostEndsTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := startFake(t, memcachetest.WithPipe())
+		connected := process(t, s, nil)
+		meetNode(t, connected)
+		time.Sleep(time.Minute)
+		plain := newTestNode(t, Config{Addr: s.Addr(), Dial: s.DialContext})
+		mustSet(t, plain, "k", "v") // it is in use
+		flush := func() { require.NoError(t, do(t.Context(), plain, protocol.Request{Command: protocol.FlushAll}).Err) }
+		flush()
+		late := process(t, s, nil)
+		meetNode(t, late)
+		require.Equal(t, Returning, late.Step())
+		flush()
+		for range 2 {
+			time.Sleep(quarantineTime + time.Millisecond)
+			synctest.Wait()
+		}
+		require.Equal(t, Serving, connected.Step())
+		require.Equal(t, Serving, late.Step())
+		require.False(t, late.Joining())
+		want, _ := connected.Generation()
+		got, _ := late.Generation()
+		require.Equal(t, want, got)
+	})
+}
