@@ -171,7 +171,7 @@ func TestANewMarkThatIsLostEndsTheWait(t *testing.T) {
 		s := startFake(t, memcachetest.WithPipe())
 		connected := process(t, s, nil)
 		meetNode(t, connected)
-		time.Sleep(time.Minute)
+		time.Sleep(time.Minute + time.Second) // between two looks at the mark
 		plain := newTestNode(t, Config{Addr: s.Addr(), Dial: s.DialContext})
 		mustSet(t, plain, "k", "v") // it is in use
 		flush := func() { require.NoError(t, do(t.Context(), plain, protocol.Request{Command: protocol.FlushAll}).Err) }
@@ -180,10 +180,8 @@ func TestANewMarkThatIsLostEndsTheWait(t *testing.T) {
 		meetNode(t, late)
 		require.Equal(t, Returning, late.Step())
 		flush()
-		for range 2 {
-			time.Sleep(quarantineTime + time.Millisecond)
-			synctest.Wait()
-		}
+		time.Sleep(2 * quarantineTime)
+		synctest.Wait()
 		require.Equal(t, Serving, connected.Step())
 		require.Equal(t, Serving, late.Step())
 		require.False(t, late.Joining())
