@@ -30,7 +30,7 @@ type LateClears struct {
 	background *Background
 
 	mu        sync.Mutex
-	placement Placement // of the last tree
+	placement Placement // of the last tree; nil before Follow
 	waiting   map[lateKey]*lateClear
 	keys      map[string]lateOf
 	running   bool
@@ -219,6 +219,9 @@ func (l *LateClears) others(c *lateClear, op *Op) []Route {
 	p := l.placement
 	l.mu.Unlock()
 	list := slices.Clone(c.others)
+	if p == nil { // nobody has told
+		return list
+	}
 	for _, replica := range c.since(p.Replicas(op), op) {
 		if replica != c.home && !slices.Contains(list, replica) {
 			list = append(list, replica)

@@ -89,6 +89,18 @@ func TestMovingReadsNothingOldForWhatItsHomeLost(t *testing.T) {
 	})
 }
 
+// Who has not been told where keys are clears where they were.
+func TestLateClearsWithoutAPlacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMissedDelete(t)
+		m.route.late.Follow(nil)
+		do(m.plain[0], store(protocol.Set, "k", "old"))
+		m.servers[1].Heal()
+		time.Sleep(time.Second)
+		require.Equal(t, "|", m.at(t, "k"))
+	})
+}
+
 // A write that reaches all ends the wait.
 func TestMovingWaitsForNobodyWhoHasTheNextWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -54,7 +54,8 @@ var ErrNotNode = errors.New("memcache: member is not a node")
 // NewWalk places keys as NewSlots does. The members are nodes; those that are Leaving have their place too, the way out of
 // it is pool.Node.Retire. One of them may have the name of a member that takes its place. maxTTL is the longest that an item
 // lives, 0 for as long as it likes: for so long after a node has joined, writes also delete where its keys were before
-// (former.go). late clears what a delete has missed (movinglate.go); without it, nothing does.
+// (former.go). late clears what was filled from a node that has missed a write (movinglate.go); with nil, nobody does. It is to
+// Follow the placement.
 func NewWalk(members []Member, replicas int, local string, maxTTL time.Duration, late *LateClears) (*Walk, error) {
 	if err := checkMembers(members, replicas); err != nil {
 		return nil, err
