@@ -20,7 +20,8 @@
 // no two processes are more than one apart, and gives a key whose nodes are not all serving a Moving, which follows a plan
 // (walkplan.go): writes reach the old home and the new one, in an order that was checked with every schedule of a few
 // readers and writers; reads ask the home, which is filled from the old one under a lease (leasedfill.go). What stays behind
-// at nodes that had the key before is deleted with each write (former.go).
+// at nodes that had the key before is deleted with each write (former.go); and where one of them misses a write, what is filled
+// from it is not believed (movinglate.go).
 //
 // # The routes
 //
