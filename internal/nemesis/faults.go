@@ -12,7 +12,12 @@ import (
 	"github.com/nohop/memcache/internal/history"
 )
 
-const directTimeout = 2 * time.Second
+// Operations past the proxy. The cable of a node in a namespace may be cut meanwhile, for a second or two.
+const (
+	directTimeout = 2 * time.Second
+	directTries   = 50
+	directPause   = 100 * time.Millisecond
+)
 
 // directContext is of operations past the proxy, which have a timeout of their own.
 var directContext = context.Background()

@@ -123,10 +123,11 @@ func (n *node) heal() error {
 // again calls do until it does not fail, some times at most: a restart breaks the connection that was open to the node, a
 // network that was cut needs a while, and what is asked past the proxy may be done twice.
 func again(do func() error) (err error) {
-	for range 5 {
+	for range directTries {
 		if err = do(); err == nil {
 			break
 		}
+		wait(directContext, directPause)
 	}
 	return err
 }
