@@ -46,8 +46,8 @@ func (q *quarantine) take(seen sighting, now int64) {
 	if last != nil && seen.mark != nil && last.generation == seen.mark.generation {
 		return
 	}
-	if last != nil && seen.serves() {
-		q.until.CompareAndSwap(q.waitsUntil(), 0)
+	if until := q.until.Load(); last != nil && seen.serves() && until != forever {
+		q.until.CompareAndSwap(until, 0)
 	}
 	since := now + int64(seen.joining-seen.serving)
 	if until := q.until.Load(); until != 0 && until != forever { // longer than the mark says, or it leaves
@@ -55,14 +55,6 @@ func (q *quarantine) take(seen sighting, now int64) {
 	}
 	q.since.Store(cmp.Or(since, -1))
 	q.walks.Store(forever)
-}
-
-// waitsUntil returns the end of a wait that has one.
-func (q *quarantine) waitsUntil() int64 {
-	if until := q.until.Load(); until != forever {
-		return until
-	}
-	return 0
 }
 
 // keepPause is the time between two looks at the mark.
@@ -164,14 +156,13 @@ func (n *Node) renewMark() {
 	add := Op{Request: known.add(), repairs: true}
 	read := Op{Request: protocol.Request{Command: protocol.Get, Key: markKey}, repairs: true}
 	stats := Op{Request: protocol.Request{Command: protocol.Stats}, repairs: true}
-	if n.Joining() {
-		n.Do(n.ctx, []*Op{&read})
-		add.Token = read.Token
-	} else {
-		n.Do(n.ctx, []*Op{&add, &read})
+	ops, waits := []*Op{&add, &read}, n.Joining()
+	if waits {
+		ops = ops[1:]
 	}
+	n.Do(n.ctx, ops)
 	found := parseMark(string(read.Value))
-	if add.Err != nil || read.Err != nil || add.Token != read.Token || found == nil || found.generation == known.generation {
+	if !waits && (add.Err != nil || add.Token != read.Token) || read.Err != nil || found == nil || found.generation == known.generation {
 		return
 	}
 	n.Do(n.ctx, []*Op{&stats})

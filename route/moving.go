@@ -208,7 +208,7 @@ func (m *Moving) follow(ctx context.Context, p walkPlan, ops []*Op) {
 	}
 	var c clears
 	for _, op := range writes {
-		op.WantCAS = m.late != nil
+		op.WantCAS = op.WantCAS || m.late != nil
 	}
 	m.clear(ctx, p.before, writes, &c)
 	m.atHome(ctx, p, ops)

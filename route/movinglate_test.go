@@ -154,16 +154,23 @@ func (s startsToMove) Do(ctx context.Context, ops []*Op) {
 	s.b.moves = true
 }
 
-// A write at its key's home clears the replicas that it began with, though they are replicas no more when the home has answered.
-func TestAWriteDuringWhichItsKeyBeginsToMove(t *testing.T) {
-	for name, tree := range map[string]func(Placement) Route{
+// homeTrees are the routes that write at a key's home and clear the rest; nobody waits for a home there.
+func homeTrees(t *testing.T) map[string]func(Placement) Route {
+	return map[string]func(Placement) Route{
 		"at home": AtHome,
 		"coherent": func(p Placement) Route {
-			r, err := Coherent(p, NewLateClears(NewBackground(1)))
+			b := NewBackground(1)
+			b.Close()
+			r, err := Coherent(p, NewLateClears(b))
 			require.NoError(t, err)
 			return r
 		},
-	} {
+	}
+}
+
+// A write at its key's home clears the replicas that it began with, though they are replicas no more when the home has answered.
+func TestAWriteDuringWhichItsKeyBeginsToMove(t *testing.T) {
+	for name, tree := range homeTrees(t) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMoving(t)
@@ -195,16 +202,7 @@ func TestAWriteClearsNodesThatItsKeyBeginsToMoveBetween(t *testing.T) {
 
 // Where the home cannot be reached, the places of replicas that are not used have not done the write.
 func TestNobodyAcknowledgesAWriteThatItsHomeHasNot(t *testing.T) {
-	for name, tree := range map[string]func(Placement) Route{
-		"at home": AtHome,
-		"coherent": func(p Placement) Route {
-			b := NewBackground(1)
-			b.Close() // nobody waits for the home here
-			r, err := Coherent(p, NewLateClears(b))
-			require.NoError(t, err)
-			return r
-		},
-	} {
+	for name, tree := range homeTrees(t) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := newMoving(t)
@@ -221,4 +219,17 @@ func TestNobodyAcknowledgesAWriteThatItsHomeHasNot(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whoever wants to know the CAS of what he stores is told it while the key moves, also where nothing is cleared late.
+func TestMovingTellsTheCASThatIsWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMoving(t)
+		m.until(pool.Filling)
+		write := store(protocol.Set, "k", "v")
+		write.WantCAS = true
+		do(m.route, write)
+		require.NoError(t, write.Err)
+		require.NotZero(t, write.Reply.CAS)
+	})
 }
