@@ -3,7 +3,6 @@ package pool
 import (
 	"errors"
 	"os"
-	"runtime"
 	"time"
 )
 
@@ -22,7 +21,7 @@ const maxKeptWriteBuf = 512 << 10
 // flush writes until nothing is queued, then gives the role back. The caller is the flusher.
 func (c *conn) flush() {
 	f := &c.flusher
-	if len(f.rest) == 0 && f.yield.wanted(c.owed.len()) {
+	if len(f.rest) == 0 && f.yield.wanted(c) {
 		f.yield.give(c)
 	}
 	for {
@@ -61,7 +60,8 @@ func (c *conn) takeQueued() []byte {
 	buf := c.wbuf
 	c.wbuf, f.spare = f.spare[:0], nil
 	c.sentTail.Store(c.owed.tail.Load())
-	f.yield.wrote(int(c.queued))
+	f.yield.last = int(c.queued)
+	c.node.turns.written.Add(uint64(c.queued))
 	c.node.count.requests.Add(uint64(c.queued))
 	c.node.count.writes.Add(1)
 	c.queued = 0
@@ -101,52 +101,3 @@ func (c *conn) relieve(rest []byte) {
 		c.fail(ErrClosed)
 	}
 }
-
-// yield decides whether a flusher lets others run first. The goroutines that a batch of replies has just woken add
-// their next requests if they get to run, and share one write; measured with 64 goroutines, that is worth more
-// than everything else together. But giving way costs a turn in the scheduler's queue, which is long where goroutines
-// compute, so it is tried less and less while it is slow or brings nothing.
-type yield struct {
-	last    int // requests in the last write
-	skip    int // flushes to go before the next try
-	slow    int // tries in a row that took longer than they saved
-	useless int // tries in a row that brought nothing
-}
-
-const (
-	worthPerRequest  = 20 * time.Microsecond // what sharing a write saves, the node's and the kernel's part included
-	maxSlow          = 5                     // slow tries in a row skip 4, 16 … 1024 flushes
-	maxUselessYields = 6                     // useless ones, which cost little, 2, 4 … 64
-)
-
-// wanted reports whether a batch is likely: several requests were in the last write, or replies are owed to others.
-func (y *yield) wanted(owed int) bool {
-	if y.last <= 1 && owed <= 1 {
-		return false
-	}
-	if y.skip > 0 {
-		y.skip--
-		return false
-	}
-	return true
-}
-
-// give lets other goroutines run once and judges what it brought.
-func (y *yield) give(c *conn) {
-	before, start := c.owed.tail.Load(), c.node.now()
-	runtime.Gosched()
-	gained := time.Duration(c.owed.tail.Load() - before)
-	took := time.Duration(c.node.now() - start)
-	switch {
-	case took > worthPerRequest*(gained+1):
-		y.slow = min(y.slow+1, maxSlow)
-		y.skip = 1 << (2 * y.slow)
-	case gained == 0:
-		y.useless = min(y.useless+1, maxUselessYields)
-		y.skip = 1 << y.useless
-	default:
-		y.slow, y.useless = 0, 0
-	}
-}
-
-func (y *yield) wrote(requests int) { y.last = requests }

@@ -20,6 +20,7 @@ type Node struct {
 	count   counters
 	latency histogram
 	pace    pace
+	turns   *turns // of the node set
 	health  health
 	journal journal
 
@@ -40,6 +41,9 @@ func NewNode(cfg Config) *Node {
 	n.streams = make([]atomic.Pointer[conn], n.cfg.Conns)
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.journal.limit = n.cfg.MaxMissed
+	if n.turns = new(turns); n.cfg.NodeSet != nil {
+		n.turns = &n.cfg.NodeSet.turns
+	}
 	n.calls.New = func() any { return &call{wake: make(chan struct{}, 1)} }
 	if n.cfg.Quarantine > 0 {
 		n.quarantine.walks.Store(forever)

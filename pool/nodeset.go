@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// NodeSet is what the nodes of a client have in common: how many of them are refused requests at a time, and which are slow
-// compared with the others (slow.go). Safe for concurrent use; no request waits for a lock of it.
+// NodeSet is what the nodes of a client have in common: how many of them are refused requests at a time, which are slow
+// compared with the others (slow.go), and how their flushers take turns (yield.go). Safe for concurrent use; no request waits for a lock of it.
 //
 // A node that is suspect or down is ejected: its callers fail at once. But when many nodes fall silent at once, the fault is
 // more likely here or on the network, and to refuse them all would empty the cache. So past a limit those that are suspect stay
@@ -16,6 +16,7 @@ import (
 // node that is down counts, but past the limit it is refused all the same: there is no connection to try, and as it is dialed
 // every quarter of a second, to wait would gain little and, with all nodes cut off, make every request slow.
 type NodeSet struct {
+	turns  turns
 	share  float64
 	factor float64
 	born   time.Time // now counts from here
