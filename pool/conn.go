@@ -72,11 +72,15 @@ func (c *conn) push(ops []*Op, now int64) (n int) {
 	if c.queued == 0 {
 		c.hold.since = now
 	}
+	first := c.owed.tail.Load()
 	for _, op := range ops {
 		if op.phase == waiting && !c.pushOne(op) {
 			break
 		}
 		n++
+	}
+	if n > 1 {
+		c.owed.noteBatch(first)
 	}
 	if c.takeFlushing(now) {
 		ops[0].flushes = c

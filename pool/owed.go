@@ -15,6 +15,7 @@ type owedQueue struct {
 	ends  [ringSize]int64 // when each call's try is over; under the connection's lock
 	head  atomic.Uint32   // advanced by the reader
 	tail  atomic.Uint32   // advanced by pushers
+	batch atomic.Uint64   // where the last push of several calls began, and where it ended, in 32 bits each
 }
 
 // len may be one moment old for who neither reads nor holds the connection's lock. The head is loaded first, so that it
@@ -29,6 +30,17 @@ func (q *owedQueue) push(c *call, ends int64) {
 	t := q.tail.Load()
 	q.calls[t%ringSize], q.ends[t%ringSize] = c, ends
 	q.tail.Store(t + 1)
+}
+
+// noteBatch notes that the calls from first on are of one caller. Under the connection's lock.
+func (q *owedQueue) noteBatch(first uint32) {
+	q.batch.Store(uint64(first)<<32 | uint64(q.tail.Load()))
+}
+
+// isOneCallers reports whether all calls are of one caller. For the reader.
+func (q *owedQueue) isOneCallers() bool {
+	head, tail, batch := q.head.Load(), q.tail.Load(), q.batch.Load()
+	return tail-head <= 1 || uint32(batch) == tail && int32(head-uint32(batch>>32)) >= 0
 }
 
 // peek returns the i-th owed call, nil if there are fewer. For the reader.

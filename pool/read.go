@@ -153,7 +153,7 @@ func (c *conn) broke(err error) {
 func (c *conn) fill() (interrupted bool, err error) {
 	dst := c.reader.block.room()
 	if dst != nil {
-		n, err := c.nc.Read(dst)
+		n, err := c.readSome(dst)
 		c.reader.block.got += n
 		return c.filled(n, err)
 	}
