@@ -28,6 +28,7 @@ type conn struct {
 	line     openLine   // the "gets" line at the end of wbuf
 	flushing bool       // somebody is the flusher
 	reading  bool       // somebody is the reader
+	unread   bool       // callers wait although nobody reads: the flusher will, or will have one of them do it
 	crowd    []*waiter  // callers that wait for room
 	opaque   uint32     // of the last request
 	lastPush int64      // Node.now

@@ -38,6 +38,12 @@ func (c *conn) flush() {
 	}
 }
 
+// flushAside is flush on a goroutine of the connection's own.
+func (c *conn) flushAside() {
+	c.flush()
+	c.handReading()
+}
+
 // takeQueued takes what is to be written. With nothing there that is due, or on a broken connection, it gives the role
 // back and returns nil.
 func (c *conn) takeQueued() []byte {
@@ -97,7 +103,7 @@ func (c *conn) relieve(rest []byte) {
 	c.watch.relieved = true
 	c.mu.Unlock()
 	c.nc.SetWriteDeadline(time.Time{})
-	if !c.node.spawn(c.flush) {
+	if !c.node.spawn(c.flushAside) {
 		c.fail(ErrClosed)
 	}
 }

@@ -76,7 +76,7 @@ func (n *Node) freeCall(k *call) {
 // room for (Config.MaxOwed), the timeout of the next part begins when the part before it has been answered.
 func (n *Node) Do(ctx context.Context, ops []*Op) {
 	n.Begin(ctx, ops)
-	n.Flush(ops)
+	n.flush(ops)
 	n.Wait(ctx, ops)
 }
 
@@ -106,8 +106,18 @@ func (n *Node) Flush(ops []*Op) {
 		if c := op.flushes; c != nil {
 			op.flushes = nil
 			c.flush()
+			c.handReading()
 		}
 	}
+}
+
+// flush is Flush for a caller that waits for the first op next.
+func (n *Node) flush(ops []*Op) {
+	if len(ops) > 0 && ops[0].flushes != nil && ops[0].phase == flying {
+		ops[0].flushes.flush()
+		ops[0].flushes = nil
+	}
+	n.Flush(ops)
 }
 
 // Wait waits until every op is settled.
@@ -148,7 +158,7 @@ func (n *Node) advance(ctx context.Context, ops []*Op) {
 		return
 	}
 	n.queue(ops, n.now())
-	n.Flush(ops)
+	n.flush(ops)
 }
 
 // queue pushes those of ops that wait, as far as there are connections and room. An op of a node that is down fails.

@@ -44,6 +44,7 @@ func (c *conn) await(ctx context.Context, op *Op) {
 	k := op.call
 	for !c.takeTurn(ctx, op) {
 		if err := op.over(ctx); err != nil && op.abandon(err) {
+			c.handReading()
 			return
 		}
 	}
@@ -67,14 +68,15 @@ func (c *conn) takeTurn(ctx context.Context, op *Op) bool {
 		c.mu.Unlock()
 		return false
 	}
-	if !c.reading && k.state.Load() != done {
-		c.reading = true
+	if !c.reading && k.state.Load() != done && !c.awaitsFlush() {
+		c.reading, c.unread = true, false
 		c.watch.setReader(ctx, op)
 		c.mu.Unlock()
 		c.read(ctx, op)
 		return op.phase == settled || k.state.Load() == done
 	}
 	wait := k.state.CompareAndSwap(pending, parked)
+	c.unread = c.unread || !c.reading
 	c.mu.Unlock()
 	if !wait {
 		return true
@@ -211,13 +213,35 @@ func (r *reader) makeRoom() error {
 	return nil
 }
 
-// passReading hands the role to the first caller that waits. With none, nobody is the reader: the next that comes to wait
-// will be, or if none comes the watch sees to it. A caller parks under the same lock, and only if there is a reader, so
-// none can be overlooked.
+// awaitsFlush reports whether there is nothing to read until the flusher has written. Whoever reads now only goes to sleep,
+// and is woken by the reply; the flusher is awake and may find it at once. Measured with 8 callers on two processors: a
+// seventh more requests. Where others give way as well, the flusher's turn comes later than it pays to wait. Under the
+// connection's lock.
+func (c *conn) awaitsFlush() bool {
+	return c.flushing && c.sentTail.Load() == c.owed.head.Load() && c.node.turns.giving.Load() <= 1
+}
+
+// handReading has one of those read who count on the flusher for it. The caller was the flusher and will not read.
+func (c *conn) handReading() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.unread && !c.reading {
+		c.pass()
+	}
+}
+
+// passReading hands the role on. The caller is the reader.
 func (c *conn) passReading() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.watch.reader = nil
+	c.pass()
+}
+
+// pass makes the first caller that waits the reader. With none, nobody is: the next that comes to wait will be, or if none
+// comes the watch sees to it. A caller parks under the same lock, and only if there is a reader or a flusher, so none can be
+// overlooked. Under the connection's lock.
+func (c *conn) pass() {
+	c.watch.reader, c.unread = nil, false
 	if c.err != nil { // fail has left the rest to the reader
 		c.abort()
 		return
@@ -225,6 +249,7 @@ func (c *conn) passReading() {
 	for i := range uint32(c.owed.len()) {
 		k := c.owed.peek(i)
 		if k.state.CompareAndSwap(parked, pending) {
+			c.reading = true
 			k.baton = true
 			k.wake <- struct{}{}
 			return

@@ -67,8 +67,7 @@ func (c *conn) readSome(buf []byte) (int, error) {
 			s.useless = 0
 			return n, nil
 		}
-		s.useless = min(s.useless+1, maxUseless)
-		s.skip = min(1<<s.useless, try.maxSkip)
+		s.missed(try)
 	}
 	start := c.node.now()
 	n, err := c.nc.Read(buf)
@@ -105,6 +104,12 @@ func (s *spin) wantedAlone(c *conn) attempt {
 	}
 	s.skip = othersSkip
 	return attempt{}
+}
+
+// missed takes note of an attempt that brought nothing.
+func (s *spin) missed(try attempt) {
+	s.useless = min(s.useless+1, maxUseless)
+	s.skip = min(1<<s.useless, try.maxSkip)
 }
 
 // parked takes note of how long a park took.

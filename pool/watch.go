@@ -74,7 +74,7 @@ func (c *conn) look(now int64) error {
 	if err := c.interruptWriter(); err != nil {
 		return err
 	}
-	if c.takeFlushing(now) && !c.node.spawn(c.flush) {
+	if c.takeFlushing(now) && !c.node.spawn(c.flushAside) {
 		return ErrClosed
 	}
 	if c.owed.len() == 0 && !c.flushing {
