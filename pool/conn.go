@@ -27,8 +27,6 @@ type conn struct {
 	wbuf     []byte     // requests that the flusher has not taken yet
 	line     openLine   // the "gets" line at the end of wbuf
 	flushing bool       // somebody is the flusher
-	reading  bool       // somebody is the reader
-	unread   bool       // callers wait although nobody reads: the flusher will, or will have one of them do it
 	crowd    []*waiter  // callers that wait for room
 	opaque   uint32     // of the last request
 	lastPush int64      // Node.now
@@ -37,6 +35,7 @@ type conn struct {
 	watch    watch
 
 	owed     owedQueue
+	reads    atomic.Uint32 // nobody, theFlusher or somebody; changed under the lock
 	sentTail atomic.Uint32 // requests before this index of owed may have been written
 	crowded  atomic.Bool   // crowd is not empty
 	flusher  flusher       // owned by the flusher
@@ -96,7 +95,7 @@ func (c *conn) lock(now int64) {
 	c.mu.Lock()
 	idle := now - c.lastPush
 	c.lastPush = now
-	if idle < int64(idleCheckAfter) || c.err != nil || c.owed.len() > 0 || c.flushing || c.reading || c.reader.owesEnd {
+	if idle < int64(idleCheckAfter) || c.err != nil || c.owed.len() > 0 || c.flushing || c.reads.Load() != nobody || c.reader.owesEnd {
 		return
 	}
 	if err := peek(c.nc); err != nil {
@@ -230,8 +229,7 @@ func (c *conn) fail(err error) {
 	c.err = err
 	c.watch.stop()
 	c.wakeCrowd(len(c.crowd))
-	idle := !c.reading
-	c.reading = true // for good: nobody reads a broken connection
+	idle := c.reads.Swap(somebody) != somebody // for good: nobody reads a broken connection
 	c.mu.Unlock()
 	c.node.lost(c, err) // before the close: callers must not find a broken connection again and again
 	closeNow(c.nc)

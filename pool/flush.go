@@ -18,6 +18,9 @@ type flusher struct {
 // maxKeptWriteBuf bounds the write buffers that a connection keeps.
 const maxKeptWriteBuf = 512 << 10
 
+// promptWrite is what the kernel takes at once.
+const promptWrite = 64 << 10
+
 // flush writes until nothing is queued, then gives the role back. The caller is the flusher.
 func (c *conn) flush() {
 	f := &c.flusher
@@ -28,6 +31,9 @@ func (c *conn) flush() {
 		buf := c.takeQueued()
 		if buf == nil {
 			return
+		}
+		if len(buf) > promptWrite { // the node may stop reading until somebody reads what it answers
+			c.passFrom(theFlusher)
 		}
 		if !c.write(buf) {
 			return
@@ -53,6 +59,7 @@ func (c *conn) takeQueued() []byte {
 	c.flushing = false
 	if c.err != nil || len(f.rest) == 0 && !c.takeFlushing(c.node.now()) {
 		c.watch.writing, c.watch.relieved = 0, false
+		c.reads.CompareAndSwap(theFlusher, nobody)
 		return nil
 	}
 	c.flushing = true

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,7 +33,7 @@ func TestTheFlusherDoesNotRead(t *testing.T) {
 				start, found := time.Now(), make(chan *Op)
 				go func() { found <- get(t.Context(), n, "others") }()
 				synctest.Wait() // it waits, and has not become the reader
-				require.True(t, n.streams[0].Load().unread)
+				require.Equal(t, theFlusher, n.streams[0].Load().reads.Load())
 
 				part(t.Context(), n, ops)
 				requireHit(t, <-found, valueOf("others"))
@@ -41,4 +42,34 @@ func TestTheFlusherDoesNotRead(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A node that does not read on before its answers are read gets them read while a large request is being written to it.
+func TestSomebodyReadsWhileTheFlusherWritesMuch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		large := strings.Repeat("x", promptWrite)
+		n := newTestNode(t, Config{Addr: "node", Dial: scripts(func(p *peer) {
+			p.expect(1) // of the first request, which has the connection made
+			p.say("END\r\n")
+			p.expect(1)
+			p.say("END\r\n") // in the bubble, a pipe: it waits for a reader
+			_, opaque, _ := strings.Cut(p.line(), " O")
+			p.expect(1)
+			p.say("HD O%s\r\n", opaque)
+		})})
+		requireMiss(t, get(t.Context(), n, "first"))
+
+		ops := getOps("its")
+		n.Begin(t.Context(), ops)
+		start, stored := time.Now(), make(chan *Op)
+		go func() { stored <- set(t.Context(), n, "others", large) }()
+		synctest.Wait()
+		require.Equal(t, theFlusher, n.streams[0].Load().reads.Load())
+
+		n.flush(ops)
+		require.NoError(t, (<-stored).Err)
+		n.Wait(t.Context(), ops)
+		requireMiss(t, ops[0])
+		require.Zero(t, time.Since(start))
+	})
 }

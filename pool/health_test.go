@@ -130,7 +130,7 @@ func TestSuspicionDoesNotOutliveTheReply(t *testing.T) {
 	client, server := net.Pipe()
 	defer server.Close()
 	c := newConn(n, &greeting{nc: client, dialect: protocol.Meta}, 1)
-	c.reading = true
+	c.reads.Store(somebody)
 	c.owed.push(n.newCall(), 0)
 	for range 20_000 {
 		n.health.spoke.Store(0) // as if it had never answered while it was suspect
@@ -198,14 +198,15 @@ func TestAStallOfOurOwnMakesNoNodeSuspect(t *testing.T) {
 	client, server := net.Pipe()
 	defer server.Close()
 	c := newConn(n, &greeting{nc: client, dialect: protocol.Meta}, 1)
-	c.reading = true
+	c.reads.Store(somebody)
 	c.owed.push(n.newCall(), 0)
 	judge := func(after time.Duration) {
-		now := c.watch.last + int64(after)
+		now := c.watch.last.Load() + int64(after)
 		require.NoError(t, c.judge(now))
-		c.watch.last = now
+		c.watch.last.Store(now)
 	}
-	c.watch.last, c.watch.silent = n.now(), n.now()
+	c.watch.last.Store(n.now())
+	c.watch.silent = n.now()
 	judge(tick)
 	judge(10 * time.Second)
 	judge(tick)

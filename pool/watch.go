@@ -8,13 +8,13 @@ import (
 
 // watch is the timer of a connection. It ticks only while replies are owed, and does for callers what they cannot do
 // while they wait without a timer of their own: it ends their tries, interrupts a reader or a flusher, has somebody read
-// where nobody does, and notices that the node has gone silent. All fields but heard are under the connection's lock.
+// where nobody does, and notices that the node has gone silent. All fields but heard and last are under the connection's lock.
 type watch struct {
 	timer    *time.Timer
 	armed    bool
 	heard    atomic.Uint32 // reads that brought something
 	seen     uint32        // heard at the last tick
-	last     int64         // Node.now of the last tick
+	last     atomic.Int64  // Node.now of the last tick
 	silent   int64         // Node.now since when nothing has come
 	reader   context.Context
 	ends     int64 // when the reader's try is over
@@ -34,7 +34,8 @@ func (w *watch) arm(c *conn) {
 		return
 	}
 	w.armed = true
-	w.silent, w.last = c.lastPush, c.lastPush
+	w.silent = c.lastPush
+	w.last.Store(c.lastPush)
 	if w.timer == nil {
 		w.timer = time.AfterFunc(tick, c.tick)
 		return
@@ -68,7 +69,7 @@ func (c *conn) look(now int64) error {
 	if err := c.judge(now); err != nil { // before anybody wakes: they shall find the node suspect
 		return err
 	}
-	c.watch.last = now
+	c.watch.last.Store(now)
 	c.expire(now)
 	c.interruptReader(now)
 	if err := c.interruptWriter(); err != nil {
@@ -137,11 +138,11 @@ func (c *conn) judge(now int64) error {
 		w.seen, w.silent = heard, now
 		return nil
 	case heard != w.seen:
-		w.seen, w.silent = heard, max(w.last, now-int64(stalled)) // it may have been silent since then
+		w.seen, w.silent = heard, max(w.last.Load(), now-int64(stalled)) // it may have been silent since then
 		return nil
 	}
-	w.silent += max(now-w.last-int64(stalled), 0)
-	if !c.reading { // silence means nothing where nobody listens
+	w.silent += max(now-w.last.Load()-int64(stalled), 0)
+	if c.reads.Load() != somebody { // silence means nothing where nobody listens
 		c.attend()
 		return nil
 	}
@@ -167,5 +168,8 @@ func (c *conn) judge(now int64) error {
 // callers wait at other nodes first. So the replies are heard, and the connection stays in use.
 func (c *conn) attend() {
 	c.watch.reader = nil
-	c.reading = c.node.spawn(c.drain)
+	c.reads.Store(somebody)
+	if !c.node.spawn(c.drain) {
+		c.reads.Store(nobody)
+	}
 }
