@@ -32,6 +32,9 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 	order, try := f.order(), 0
 	next := func(op *Op) Route { return order.nth(op, try) }
 	doEach(ctx, ops, next)
+	if !slices.ContainsFunc(all, isNoHit) {
+		return
+	}
 	askAgain(ctx, filter(ops, func(op *Op) bool { return isMiss(op) && f.second(order, op) != 0 }), func(op *Op) Route {
 		return order.nth(op, f.second(order, op))
 	})
@@ -44,6 +47,9 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 	f.askWhoServes(ctx, all)
 	f.missIfAllJoin(all)
 }
+
+// isNoHit reports whether there may be something left to do for op.
+func isNoHit(op *Op) bool { return op.Err != nil || isMiss(op) }
 
 // askWhoServes asks again what has met a node that has turned out to be joining, if the key has another home for it.
 func (f *failover) askWhoServes(ctx context.Context, ops []*Op) {

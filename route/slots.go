@@ -33,8 +33,8 @@ type Member struct {
 // Scores: Thaler and Ravishankar, "Using Name-Based Mappings to Increase Hit Rates" (1998); weights by -w/ln(u), as in
 // Schindelhauer and Schomaker, "Weighted Distributed Hash Tables" (2005).
 type Slots struct {
-	order  [SlotCount]uint32 // of each slot, an index into orders
-	orders []Replicas        // the distinct ones
+	order  [SlotCount]uint16 // of each slot, an index into orders
+	orders []Replicas        // the distinct ones, no more than slots
 }
 
 // Errors of NewSlots.
@@ -60,13 +60,13 @@ func NewSlots(members []Member, replicas int, local string) (*Slots, error) {
 	ranked := newRanking(members)
 	near := nearOf(members, replicas, local)
 	s := &Slots{}
-	known := make(map[string]uint32)
+	known := make(map[string]uint16)
 	for slot := range s.order {
 		top := ranked.top(slot, depth)
 		id := orderID(top)
 		i, ok := known[id]
 		if !ok {
-			i = uint32(len(s.orders))
+			i = uint16(len(s.orders))
 			known[id] = i
 			s.orders = append(s.orders, replicasOf(members, complete(top, len(members), replicas), near, leaving))
 		}
@@ -137,7 +137,12 @@ func checkMembers(members []Member, replicas int) error {
 }
 
 // Replicas returns the replicas of op's key.
-func (s *Slots) Replicas(op *Op) Replicas { return s.orders[s.order[SlotOf(op.Hash)]] }
+func (s *Slots) Replicas(op *Op) Replicas {
+	if len(s.orders) == 1 { // the table is larger than a processor's first cache
+		return s.orders[0]
+	}
+	return s.orders[s.order[SlotOf(op.Hash)]]
+}
 
 // Why names the slot.
 func (s *Slots) Why(op *Op) string { return fmt.Sprintf("slot %d of %d", SlotOf(op.Hash), SlotCount) }
