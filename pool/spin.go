@@ -25,7 +25,8 @@ type spin struct {
 	socket   *rawSocket // nil: cannot be read without parking
 	pressure int        // rises with long parks, falls with short ones
 	left     int        // reads to go before the next park
-	alone    int        // reads by a caller alone, since it was asked whether others want to run
+	alone    int        // reads by a caller alone until it is asked again whether others want to run
+	shy      int        // reads by a caller alone to park, because they did
 	skip     int        // reads to park before the next try
 	useless  int        // tries in a row that brought nothing
 }
@@ -93,17 +94,22 @@ func (s *spin) wanted(c *conn) attempt {
 }
 
 func (s *spin) wantedAlone(c *conn) attempt {
-	if s.alone++; s.alone < aloneReads {
+	if s.shy > 0 {
+		s.shy--
+		return attempt{}
+	}
+	if s.alone--; s.alone >= 0 {
 		return lonely
 	}
-	s.alone = 0
+	s.alone = aloneReads
 	start := c.node.now()
 	runtime.Gosched()
-	if time.Duration(c.node.now()-start) < othersRun {
-		return lonely
+	if took := time.Duration(c.node.now() - start); took >= othersRun {
+		s.shy = othersSkip
+		s.parked(took) // as good as
+		return attempt{}
 	}
-	s.skip = othersSkip
-	return attempt{}
+	return lonely
 }
 
 // missed takes note of an attempt that brought nothing.

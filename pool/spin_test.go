@@ -67,7 +67,13 @@ func TestALonelyReaderTriesLessAndLess(t *testing.T) {
 	}
 	require.InDelta(t, 18, tries, 6, "2 + 4 + 8 + 16 + 32 reads between the first ones, then 64")
 
-	s.skip = 0
+	s.skip, s.shy = 0, 1
+	require.Zero(t, s.wanted(c), "others wanted to run")
+	s.shy, s.pressure = 1, maxPressure
+	s.left = spinReads
+	require.Equal(t, pressed, s.wanted(c), "they compute: to park would take long")
+
+	s.shy, s.pressure = 0, 0
 	c.owed.push(new(call), 0)
-	require.Zero(t, s.wanted(c))
+	require.Zero(t, s.wanted(c), "not alone")
 }

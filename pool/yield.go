@@ -31,9 +31,6 @@ const (
 	worthPerRequest  = 20 * time.Microsecond // what sharing a write saves, the node's and the kernel's part included
 	maxSlow          = 5                     // slow tries in a row skip 4, 16 … 1024 flushes
 	maxUselessYields = 6                     // useless ones, which cost little, 2, 4 … 64
-
-	// Those that run in the first turn wake others, one of whom becomes the reader and may find replies.
-	turnsGiven = 2
 )
 
 // wanted reports whether a batch is likely: several requests were in the last write, or replies are owed to others, or
@@ -49,12 +46,14 @@ func (y *yield) wanted(c *conn) bool {
 	return true
 }
 
-// give lets other goroutines run and judges what it brought.
+// give lets other goroutines run, twice, unless they compute, since those that run first wake others, and judges what it
+// brought.
 func (y *yield) give(c *conn) {
 	t := c.node.turns
 	queued, written, start := c.owed.tail.Load(), t.written.Load(), c.node.now()
 	t.giving.Add(1)
-	for range turnsGiven {
+	runtime.Gosched()
+	if time.Duration(c.node.now()-start) < longPark {
 		runtime.Gosched()
 	}
 	t.giving.Add(-1)
