@@ -15,7 +15,8 @@ import (
 // caller alone writes, reads and returns without a hand-over.
 type reader struct {
 	buf  []byte
-	r, w int // buf[r:w] is read and not decoded
+	r, w int  // buf[r:w] is read and not decoded
+	full bool // the last read has filled buf: there may have been more
 
 	reply   protocol.Reply // the line decoded last
 	owesEnd bool           // the last key of a line has hit: END is still to come
@@ -182,6 +183,7 @@ func (c *conn) fill() (interrupted bool, err error) {
 	}
 	n, err := c.readSome(r.buf[r.w:])
 	r.w += n
+	r.full = r.w == len(r.buf)
 	return c.filled(n, err)
 }
 
@@ -206,27 +208,17 @@ func (c *conn) heard(n int) {
 	c.node.alive()
 }
 
-// makeRoom moves what is undecoded to the front, and doubles a buffer that was read full.
+// makeRoom moves what is undecoded to the front, of a buffer of twice the size if it was read full.
 func (r *reader) makeRoom() error {
-	if r.r == r.w {
-		full := r.w == len(r.buf)
-		r.r, r.w = 0, 0
-		if full && len(r.buf) < maxReadBuf {
-			r.buf = make([]byte, 2*len(r.buf))
-		}
-		return nil
+	into := r.buf
+	if r.full && len(r.buf) < maxReadBuf {
+		into = make([]byte, 2*len(r.buf))
 	}
-	if r.r > 0 {
-		r.w = copy(r.buf, r.buf[r.r:r.w])
-		r.r = 0
-	}
-	if r.w < len(r.buf) {
-		return nil
-	}
-	if len(r.buf) >= maxReadBuf {
+	r.w = copy(into, r.buf[r.r:r.w])
+	r.r, r.buf = 0, into
+	if r.w == len(r.buf) {
 		return errLine
 	}
-	r.buf = append(r.buf, make([]byte, len(r.buf))...)
 	return nil
 }
 
