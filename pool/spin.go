@@ -41,15 +41,15 @@ const (
 	maxPressure  = 24
 	sampleWeight = 4 // of a short park between many reads without
 
-	maxUseless = 6
+	maxUseless = 8
 	spinReads  = 256                    // reads between two parks under pressure
 	aloneReads = 32                     // reads alone between two questions whether others want to run
 	othersRun  = 100 * time.Microsecond // giving way takes longer if they do; to wake an idle processor takes less
 	othersSkip = 64                     // reads to park then
 )
 
-// attempt is one try to read without parking: how long it may take, and how many reads are left to park after a useless one,
-// that number doubling from 2 with each. The zero attempt is not made.
+// attempt is one try to read without parking: how long it may take, and how many reads are left to park after useless ones: none
+// after the first in a row, one after the second, and twice as many after each more. The zero attempt is not made.
 type attempt struct {
 	limit   time.Duration
 	maxSkip int
@@ -115,7 +115,7 @@ func (s *spin) wantedAlone(c *conn) attempt {
 // missed takes note of an attempt that brought nothing.
 func (s *spin) missed(try attempt) {
 	s.useless = min(s.useless+1, maxUseless)
-	s.skip = min(1<<s.useless, try.maxSkip)
+	s.skip = min(1<<s.useless>>2, try.maxSkip)
 }
 
 // parked takes note of how long a park took.
