@@ -6,11 +6,13 @@
 //  1. Node.Begin checks the op and appends it to the connection's buffer, and its call to the queue of owed replies
 //     (conn.go, owed.go). Plain reads that meet there share one "gets" line. If nobody is writing, this caller has become
 //     the flusher.
-//  2. Node.Flush: the flusher lets others run once, if that has been worth it lately, and writes all that is queued, again
-//     until nothing is left (flush.go).
-//  3. Node.Wait: if nobody is reading, this caller becomes the reader. It reads from the socket, gives every reply to the
-//     call at the head of the queue, wakes the callers of those, and when its own has come hands the role to the next that
-//     waits (read.go, deliver.go). A large value is read straight into the memory of the caller that wants it (block.go).
+//  2. Node.Flush: the flusher lets others run, if that has been worth it lately (yield.go), and writes all that is queued,
+//     again until nothing is left (flush.go).
+//  3. Node.Wait: if nobody is reading, this caller becomes the reader; while the first of a batch has not written yet, that
+//     is left to the flusher. The reader reads from the socket, gives every reply to the call at the head of the queue, wakes
+//     the callers of those, and when its own has come hands the role to the next that waits (read.go, deliver.go). A large
+//     value is read straight into the memory of the caller that wants it (block.go). A reader alone looks for its reply for
+//     a moment before it sleeps (spin.go).
 //
 // So a caller alone writes, reads and returns without a hand-over, and sixty-four callers make a few system calls for all.
 // There is no goroutine per request or per connection. A connection that owes replies has a timer that ticks every 5 ms and
