@@ -175,6 +175,22 @@ func TestRepair(t *testing.T) {
 		{name: "never healed", ops: ops},
 		{name: "healed long ago", ops: ops, events: []Event{heal("x", 50, 60)}, bounds: Bounds{Repair: 40}, want: []string{"I4"}},
 		{name: "within R", ops: ops, events: []Event{heal("x", 50, 60)}, bounds: Bounds{Repair: 41}},
+		{
+			name: "broken again at once", ops: ops, bounds: Bounds{Repair: 10},
+			events: []Event{heal("x", 50, 60), {Kind: Break, Node: "x", Start: 69, End: 69}},
+		},
+		{
+			name: "broken again, and healed", ops: ops, bounds: Bounds{Repair: 10}, want: []string{"I4"},
+			events: []Event{heal("x", 50, 60), {Kind: Break, Node: "x", Start: 61, End: 61}, heal("x", 70, 75)},
+		},
+		{
+			name: "broken again after R", ops: ops, bounds: Bounds{Repair: 10}, want: []string{"I4"},
+			events: []Event{heal("x", 50, 60), {Kind: Break, Node: "x", Start: 70, End: 70}},
+		},
+		{
+			name: "another node broke", ops: ops, bounds: Bounds{Repair: 10}, want: []string{"I4"},
+			events: []Event{heal("x", 50, 60), {Kind: Break, Node: "y", Start: 61, End: 61}},
+		},
 		{name: "another node was healed", ops: ops, events: []Event{heal("y", 50, 60)}},
 		{
 			name: "the writer died first", ops: ops,

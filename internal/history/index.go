@@ -48,7 +48,18 @@ func newIndex(h *History, b Bounds) (*index, error) {
 	for _, list := range x.events {
 		slices.SortStableFunc(list, func(a, b *Event) int { return cmp.Compare(a.Start, b.Start) })
 	}
+	x.events[Heal] = slices.DeleteFunc(x.events[Heal], x.isBrokenAgain)
 	return x, nil
+}
+
+// isBrokenAgain reports whether the node that was healed broke again before all could have repaired it: to reach it in between
+// takes luck.
+func (x *index) isBrokenAgain(heal *Event) bool {
+	breaks := x.events[Break]
+	first, _ := slices.BinarySearchFunc(breaks, heal.Start, func(e *Event, t Time) int { return cmp.Compare(e.Start, t) })
+	return slices.ContainsFunc(breaks[first:], func(e *Event) bool {
+		return e.Node == heal.Node && e.Start < heal.End.add(x.bounds.Repair)
+	})
 }
 
 func (x *index) addOp(op *Op) error {
@@ -119,7 +130,7 @@ func (x *index) end(w *Op) Time {
 	return end
 }
 
-// healed returns when a node that failed at t counts as repaired.
+// healed returns when a node that failed at t counts as repaired: when it was healed and left alone for so long.
 func (x *index) healed(node string, t Time) Time {
 	for _, e := range x.events[Heal] {
 		if e.Node == node && e.Start >= t {

@@ -149,11 +149,12 @@ const (
 	Join                       // Start: before the first client uses the node; End: after the last one does
 	Leave                      // Start: before the first client stops using it; End: after the last one did
 	Heal                       // the node can be reached by all clients from End on
+	Break                      // from Start on the node may not be reached, until it is healed
 	Death                      // Client has ended, without finishing what it owes
 	Note                       // for the reader of a report only
 )
 
-var eventNames = [...]string{"unknown", "flush", "join", "leave", "heal", "death", "note"}
+var eventNames = [...]string{"unknown", "flush", "join", "leave", "heal", "break", "death", "note"}
 
 func (k EventKind) String() string { return name(eventNames[:], int(k)) }
 

@@ -24,7 +24,7 @@ func meanwhile(v *history.Violation, events []history.Event) string {
 	}
 	var text strings.Builder
 	for i := range events {
-		if e := &events[i]; e.Kind != history.Heal && e.End >= first-before && e.Start <= last {
+		if e := &events[i]; e.Kind != history.Heal && e.Kind != history.Break && e.End >= first-before && e.Start <= last {
 			fmt.Fprintf(&text, "\n      meanwhile %v", e)
 		}
 	}

@@ -136,6 +136,9 @@ func (r *round) strike(n *node, s step) error {
 	r.report.struck(s.kind.name)
 	rnd := rand.New(rand.NewPCG(s.seed, 0))
 	start := history.Now()
+	if lock == &n.fault {
+		r.log.Event(&history.Event{Kind: history.Break, Node: n.name, Start: start, End: start})
+	}
 	err := s.kind.do(r, n, rnd, func() { wait(r.faulty, s.hold) })
 	r.log.Event(&history.Event{Kind: history.Note, Node: n.name, Start: start, End: history.Now(), Text: s.kind.name})
 	if err != nil {
