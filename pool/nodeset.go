@@ -8,7 +8,8 @@ import (
 )
 
 // NodeSet is what the nodes of a client have in common: how many of them are refused requests at a time, which are slow
-// compared with the others (slow.go), and how their flushers take turns (yield.go). Safe for concurrent use; no request waits for a lock of it.
+// compared with the others (slow.go), and how their flushers take turns (yield.go). Safe for concurrent use; no request waits
+// for a lock of it.
 //
 // A node that is suspect or down is ejected: its callers fail at once. But when many nodes fall silent at once, the fault is
 // more likely here or on the network, and to refuse them all would empty the cache. So past a limit those that are suspect stay

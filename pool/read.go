@@ -15,8 +15,7 @@ import (
 // caller alone writes, reads and returns without a hand-over.
 type reader struct {
 	buf  []byte
-	r, w int  // buf[r:w] is read and not decoded
-	full bool // the last read has filled buf: there may have been more
+	r, w int // buf[r:w] is read and not decoded
 
 	reply   protocol.Reply // the line decoded last
 	owesEnd bool           // the last key of a line has hit: END is still to come
@@ -183,7 +182,6 @@ func (c *conn) fill() (interrupted bool, err error) {
 	}
 	n, err := c.readSome(r.buf[r.w:])
 	r.w += n
-	r.full = r.w == len(r.buf)
 	return c.filled(n, err)
 }
 
@@ -211,7 +209,7 @@ func (c *conn) heard(n int) {
 // makeRoom moves what is undecoded to the front, of a buffer of twice the size if it was read full.
 func (r *reader) makeRoom() error {
 	into := r.buf
-	if r.full && len(r.buf) < maxReadBuf {
+	if r.w == len(r.buf) && len(r.buf) < maxReadBuf {
 		into = make([]byte, 2*len(r.buf))
 	}
 	r.w = copy(into, r.buf[r.r:r.w])
@@ -222,7 +220,8 @@ func (r *reader) makeRoom() error {
 	return nil
 }
 
-// handReading has one of those read who counted on the flusher for it. The caller was the flusher and will not read.
+// handReading has one of those read who counted on the flusher for it, if nobody does. The caller will not, and may have been
+// the flusher.
 func (c *conn) handReading() {
 	if c.reads.Load() == nobody {
 		c.passFrom(nobody)

@@ -49,7 +49,7 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 }
 
 // isNoHit reports whether there may be something left to do for op.
-func isNoHit(op *Op) bool { return op.Err != nil || isMiss(op) }
+func isNoHit(op *Op) bool { return !isHit(op) }
 
 // askWhoServes asks again what has met a node that has turned out to be joining, if the key has another home for it.
 func (f *failover) askWhoServes(ctx context.Context, ops []*Op) {

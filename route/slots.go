@@ -138,7 +138,7 @@ func checkMembers(members []Member, replicas int) error {
 
 // Replicas returns the replicas of op's key.
 func (s *Slots) Replicas(op *Op) Replicas {
-	if len(s.orders) == 1 { // the table is larger than a processor's first cache
+	if len(s.orders) == 1 { // the table is as large as a processor's first cache
 		return s.orders[0]
 	}
 	return s.orders[s.order[SlotOf(op.Hash)]]
