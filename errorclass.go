@@ -38,6 +38,7 @@ var errorClasses = []struct {
 	{"bad-request", isOneOf(ErrMalformedKey, ErrInvalidTTL, ErrTooLarge, ErrUnsupported, ErrForeignCAS, ErrNoCAS, ErrBadOption,
 		ErrCompressed, ErrReservedFlags)},
 	{"server-error", isA[*protocol.ServerError]},
+	{"server-error", isOneOf(ErrSomeRefused)},
 	{"network-error", isA[net.Error]},
 }
 

@@ -38,6 +38,7 @@ var (
 	ErrReservedKey  = hotcopy.ErrReservedKey   // the key begins with "~", as the library's own do
 	ErrClosed       = pool.ErrClosed           // the client was closed
 	ErrPartialWrite = route.ErrPartialWrite    // a write reached some of its replicas
+	ErrSomeRefused  = pool.ErrSomeRefused      // a node refused some of the stores that shared a write, perhaps this one
 )
 
 // OpError is why a node did not serve a request; its Outcome says whether the request may have been done all the same.

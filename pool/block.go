@@ -51,15 +51,13 @@ func (c *conn) takeBlock(k *call, reply *protocol.Reply, size int, op *Op) (more
 // refuseBlock fails the call whose value is too large, and with it the connection: what is announced may never end. The
 // call gets an error of its own, so that it is not among those that are sent again.
 func (c *conn) refuseBlock(k *call) error {
-	k.err, k.sent = ErrTooLarge, true
-	c.owed.pop()
-	c.deliver(k)
+	c.failHead(k, ErrTooLarge)
 	return ErrTooLarge
 }
 
 // complete pops the head and publishes its reply.
 func (c *conn) complete(k *call, reply *protocol.Reply) {
-	c.reader.owesEnd = k.endLine
+	c.reader.owesEnd = k.form == protocol.FormLine && k.endsGroup
 	c.count(k, reply.Status, max(reply.Block, 0))
 	k.reply = *reply
 	k.reply.Key = nil // it lay in the read buffer

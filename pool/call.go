@@ -16,15 +16,15 @@ type call struct {
 	baton bool          // written before the token, read after it: the caller has become the reader
 
 	// What is owed; written before the call is queued.
-	command protocol.Command
-	form    protocol.Form
-	key     string
-	binary  bool
-	opaque  uint32 // sent if not 0
-	endLine bool   // the last key of its line: END follows
-	sampled bool   // the connection's sampler is to be told
-	hash    uint64 // of the key
-	size    int    // of the value that is sent
+	command   protocol.Command
+	form      protocol.Form
+	key       string
+	binary    bool
+	opaque    uint32 // sent if not 0
+	endsGroup bool   // the last of its group: END or MN follows
+	sampled   bool   // the connection's sampler is to be told
+	hash      uint64 // of the key
+	size      int    // of the value that is sent
 
 	// What came; written by the reader before it sets done.
 	reply  protocol.Reply
@@ -71,7 +71,7 @@ func (c *call) reset() {
 		c.buf = nil
 	}
 	c.state.Store(pending) // not by assignment: a tick may still look at a call that was just taken off (watch.expire)
-	c.baton, c.sent, c.direct, c.endLine, c.sampled = false, false, false, false, false
+	c.baton, c.sent, c.direct, c.endsGroup, c.sampled = false, false, false, false, false
 	c.command, c.form, c.key, c.binary, c.opaque = 0, 0, "", false, 0
 	c.buf, c.stats, c.err = c.buf[:0], nil, nil // reply is written whole before it is read
 }

@@ -25,7 +25,7 @@ type conn struct {
 	mu       sync.Mutex // never held across a wait or a write
 	err      error      // why the connection broke; nothing is queued any more
 	wbuf     []byte     // requests that the flusher has not taken yet
-	line     openLine   // the "gets" line at the end of wbuf
+	group    group      // what the last requests in wbuf are
 	flushing bool       // somebody is the flusher
 	crowd    []*waiter  // callers that wait for room
 	opaque   uint32     // of the last request
@@ -40,12 +40,6 @@ type conn struct {
 	crowded  atomic.Bool   // crowd is not empty
 	flusher  flusher       // owned by the flusher
 	reader   reader        // owned by the reader
-}
-
-// openLine is a "gets" line that waits for more keys.
-type openLine struct {
-	last *call // of its last key; nil: no line is open
-	keys int
 }
 
 func newConn(n *Node, met *greeting, id uint64) *conn {
@@ -163,10 +157,13 @@ func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	k := c.node.newCall()
 	k.command, k.form, k.key, k.binary = r.Command, form, r.Key, r.Has(protocol.BinaryKey)
 	k.hash, k.size, k.sampled = op.Hash, len(r.Value), c.node.cfg.NewSampler != nil && op.isCallers() && r.Command.IsKeyed()
-	if form == protocol.FormLine {
+	switch {
+	case form == protocol.FormLine:
 		c.appendLine(r, k)
-	} else {
-		c.closeLine()
+	case form == protocol.FormMeta && !op.WantCAS && r.CanBeQuiet() && !c.node.isLoud():
+		c.appendStore(r, k)
+	default:
+		c.closeGroup()
 		asked := r.Meta
 		if op.WantCAS && form == protocol.FormMeta && (r.Command.IsStore() || r.Command.IsArithmetic()) {
 			r.Meta |= protocol.ReturnCAS
@@ -193,30 +190,6 @@ func (c *conn) appendRequest(r *protocol.Request, k *call) {
 
 // maxOpaque keeps opaques short on the wire; four times the replies that can be owed at once.
 const maxOpaque = 4*ringSize - 1
-
-// appendLine adds a key to the open "gets" line, or opens one.
-func (c *conn) appendLine(r *protocol.Request, k *call) {
-	if c.line.last == nil || c.line.keys == protocol.MaxLineKeys || r.Command != protocol.Get {
-		c.closeLine()
-		c.wbuf = protocol.AppendLineStart(c.wbuf, r)
-	}
-	c.wbuf = protocol.AppendLineKey(c.wbuf, r.Key)
-	c.line.last = k
-	c.line.keys++
-	if r.Command != protocol.Get {
-		c.closeLine()
-	}
-}
-
-// closeLine ends the open line, if there is one.
-func (c *conn) closeLine() {
-	if c.line.last == nil {
-		return
-	}
-	c.wbuf = protocol.AppendLineEnd(c.wbuf)
-	c.line.last.endLine = true
-	c.line = openLine{}
-}
 
 // fail breaks the connection: every owed reply, and every caller that waits for room, gets the error. Safe to call
 // from anywhere, more than once.

@@ -61,6 +61,9 @@ func (c *conn) takeReply(line []byte, size int, op *Op) (more bool, err error) {
 		return c.takeOfLine(reply, size, op)
 	case protocol.FormStats:
 		return true, c.takeStat(k, reply, size)
+	case protocol.FormQuiet:
+		c.takeQuietEnd(reply, size)
+		return true, nil
 	}
 	if err := verify(k, reply, c.dialect); err != nil {
 		return false, err
@@ -88,11 +91,19 @@ func (c *conn) takeError(k *call, err error, size int) error {
 	if !errors.As(err, &refused) || k.form == protocol.FormLine || !refused.InSync() {
 		return err
 	}
-	k.err, k.sent = err, true
+	if k.form == protocol.FormQuiet {
+		return c.takeRefusal(err, size)
+	}
 	c.reader.r += size
+	c.failHead(k, err)
+	return nil
+}
+
+// failHead ends k, which is the head and was written, with an error of its own.
+func (c *conn) failHead(k *call, err error) {
+	k.err, k.sent = err, true
 	c.owed.pop()
 	c.deliver(k)
-	return nil
 }
 
 // takeOfLine takes a line of the reply to "gets": a VALUE answers its own key and says that the keys before it in
@@ -122,7 +133,7 @@ func (c *conn) findInLine(reply *protocol.Reply) (skipped uint32, found bool) {
 			return 0, false
 		case reply.IsKey(k.key):
 			return skipped, true
-		case k.endLine:
+		case k.endsGroup:
 			return 0, false
 		}
 		skipped++
@@ -139,7 +150,7 @@ func (c *conn) expected(i uint32) *call {
 
 func (c *conn) missRestOfLine() {
 	for {
-		end := c.owed.peek(0).endLine
+		end := c.owed.peek(0).endsGroup
 		c.miss()
 		if end {
 			return

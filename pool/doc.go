@@ -4,8 +4,8 @@
 // connection they share system calls. The life of a request:
 //
 //  1. Node.Begin checks the op and appends it to the connection's buffer, and its call to the queue of owed replies
-//     (conn.go, owed.go). Plain reads that meet there share one "gets" line. If nobody is writing, this caller has become
-//     the flusher.
+//     (conn.go, owed.go). Plain reads that meet there share one "gets" line, and plain stores one
+//     answer (group.go). If nobody is writing, this caller has become the flusher.
 //  2. Node.Flush: the flusher lets others run, if that has been worth it lately (yield.go), and writes all that is queued,
 //     again until nothing is left (flush.go).
 //  3. Node.Wait: if nobody is reading, this caller becomes the reader; while the first of a batch has not written yet, that
@@ -22,7 +22,8 @@
 // # What is promised
 //
 //   - A reply goes to the request it belongs to, or to none. Replies match by position; a "gets" line is checked by key, a
-//     meta command by opaque; on any doubt the connection closes and its requests fail.
+//     meta command by opaque; on any doubt the connection closes and its requests fail. Stores that were answered together
+//     and refused in part all fail (ErrSomeRefused).
 //   - A caller that gives up leaves its place in the queue behind: the late reply is dropped by position and the
 //     connection stays in use. No memory of the caller is touched after Wait has returned.
 //   - A key's requests take the same connection, so mutations of a key by one process are applied in their order.

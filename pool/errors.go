@@ -16,6 +16,10 @@ var (
 	ErrForeignCAS       = errors.New("memcache: CAS was read from another node than the key's home")
 	ErrBroken           = errors.New("memcache: connection broke")
 
+	// ErrSomeRefused comes of stores that were written together and answered together, when the node has refused some of
+	// them and does not say which. For ten minutes after that it is asked to answer each.
+	ErrSomeRefused = errors.New("memcache: the node refused some of the stores that were written together, perhaps this one")
+
 	// ErrMissedWrite matches ErrNodeDown too: for this key, the node is not to be asked.
 	ErrMissedWrite error = missedError{}
 

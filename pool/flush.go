@@ -69,7 +69,7 @@ func (c *conn) takeQueued() []byte {
 		f.rest = nil
 		return buf
 	}
-	c.closeLine()
+	c.closeGroup()
 	buf := c.wbuf
 	c.wbuf, f.spare = f.spare[:0], nil
 	c.sentTail.Store(c.owed.tail.Load())

@@ -53,6 +53,9 @@ func fuzzScript() []*Op {
 		{Command: protocol.Stats},
 		{Command: protocol.Version},
 		{Command: protocol.Noop},
+		{Command: protocol.Set, Key: "a", Value: []byte("v")},
+		{Command: protocol.Set, Key: "bb", Value: []byte("w")},
+		{Command: protocol.Set, Key: "c"},
 	} {
 		ops = append(ops, &Op{Request: r})
 	}
@@ -69,7 +72,9 @@ func FuzzReader(f *testing.F) {
 		"END\r\nHD O1\r\nHD O2\r\n",
 		"VALUE a 0 1 1\r\nx\r\nVALUE bb 0 2 1\r\nyy\r\nVALUE a 0 1 1\r\nz\r\nVALUE c 0 0 1\r\n\r\nEND\r\nHD O1\r\nNF O2\r\n",
 		"END\r\nHD O1\r\nHD O2\r\nVA 3 ka O3\r\nabc\r\nVA 2 O4\r\n17\r\nHD O5\r\nVA 1 f0 c1 O6\r\nx\r\nSTAT a b\r\nEND\r\n" +
-			"VERSION 1.6.18\r\nMN\r\nVALUE d 0 3 9\r\nabc\r\nEND\r\n",
+			"VERSION 1.6.18\r\nMN\r\nMN\r\nVALUE d 0 3 9\r\nabc\r\nEND\r\n",
+		"END\r\nHD O1\r\nHD O2\r\nVA 3 ka O3\r\nabc\r\nVA 2 O4\r\n17\r\nHD O5\r\nVA 1 f0 c1 O6\r\nx\r\nEND\r\n" +
+			"VERSION 1.6.18\r\nMN\r\nSERVER_ERROR out of memory storing object\r\nMN\r\nVALUE d 0 3 9\r\nabc\r\nEND\r\n",
 		"END\r\nSTORED\r\nDELETED\r\nEND\r\n5\r\nTOUCHED\r\nVALUE bb 0 1\r\nx\r\nEND\r\nEND\r\nVERSION 1.4\r\nVERSION 1.4\r\nEND\r\n",
 		"VALUE a 0 4294967290 1\r\n",
 		"VALUE a 0 8388608 1\r\nshort",

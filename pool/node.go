@@ -24,6 +24,8 @@ type Node struct {
 	health  health
 	journal journal
 
+	loudUntil atomic.Int64 // now, or 0: see isLoud
+
 	quarantine quarantine
 
 	ctx    context.Context // ends with Close

@@ -27,26 +27,42 @@ func closes(after int, lines *atomic.Int64) script {
 	}
 }
 
-// serveAll answers "gets" lines with hits and all meta commands with HD and their opaque.
+// serveAll answers "gets" lines with hits and all meta commands with success.
 func serveAll(lines *atomic.Int64) script {
 	return func(p *peer) {
-		for {
-			words := strings.Fields(p.line())
-			if len(words) == 0 {
-				return
-			}
+		for words := strings.Fields(p.line()); len(words) > 0; words = strings.Fields(p.line()) {
 			lines.Add(1)
-			switch words[0] {
-			case "gets":
-				p.say("%s", hits(words[1:], valueOf))
-			case "ms":
-				p.line() // the value
-				p.say("HD %s\r\n", words[len(words)-1])
-			default:
-				p.say("HD %s\r\n", words[len(words)-1])
-			}
+			answer(p, words)
 		}
 	}
+}
+
+// answer answers one command with a hit or with success, as memcached does, and returns the command and the letters of its
+// flags.
+func answer(p *peer, words []string) (shape string) {
+	shape = words[0]
+	switch words[0] {
+	case "gets":
+		p.say("%s", hits(words[1:], valueOf))
+		return shape
+	case "mn":
+		p.say("MN\r\n")
+		return shape
+	case "ms":
+		p.line() // the value
+		words = words[1:]
+	}
+	opaque := ""
+	for _, flag := range words[2:] {
+		shape += " " + flag[:1]
+		if flag[0] == 'O' {
+			opaque = " " + flag
+		}
+	}
+	if !strings.HasSuffix(shape, " q") {
+		p.say("HD%s\r\n", opaque)
+	}
+	return shape
 }
 
 // TestWhatIsRepeated: reads once, whatever broke the connection; mutations only if no byte of them was written.
@@ -92,24 +108,13 @@ func TestWhatIsRepeated(t *testing.T) {
 // serveAndRepair is serveAll, but the deletes, by which the journal makes good what may have been done, count as repairs.
 func serveAndRepair(served, repairs *atomic.Int64) script {
 	return func(p *peer) {
-		for {
-			words := strings.Fields(p.line())
-			switch {
-			case len(words) == 0:
-				return
-			case words[0] == "md":
+		for words := strings.Fields(p.line()); len(words) > 0; words = strings.Fields(p.line()) {
+			if words[0] == "md" {
 				repairs.Add(1)
-			case words[0] == "gets":
+			} else {
 				served.Add(1)
-				p.say("%s", hits(words[1:], valueOf))
-				continue
-			default:
-				served.Add(1)
-				if words[0] == "ms" {
-					p.line() // the value
-				}
 			}
-			p.say("HD %s\r\n", words[len(words)-1])
+			answer(p, words)
 		}
 	}
 }
@@ -158,16 +163,8 @@ func TestRefusalsKeepTheConnection(t *testing.T) {
 	eachServer(t, func(t *testing.T, n *Node) {
 		mustSet(t, n, "word", "no number")
 		large := set(t.Context(), n, "k", strings.Repeat("x", 2<<20))
-		var refused *protocol.ServerError
-		requireRefused := func(op *Op, cause protocol.Cause) {
-			var failed *Error
-			require.ErrorAs(t, op.Err, &failed)
-			require.Equal(t, Refused, failed.Outcome)
-			require.ErrorAs(t, op.Err, &refused)
-			require.Equal(t, cause, refused.Cause())
-		}
-		requireRefused(large, protocol.CauseTooLarge)
-		requireRefused(do(t.Context(), n, protocol.Request{Command: protocol.Increment, Key: "word"}), protocol.CauseNotANumber)
+		requireRefused(t, large, protocol.CauseTooLarge)
+		requireRefused(t, do(t.Context(), n, protocol.Request{Command: protocol.Increment, Key: "word"}), protocol.CauseNotANumber)
 		requireHit(t, get(t.Context(), n, "word"), "no number")
 		require.Equal(t, uint64(1), n.Stats().Dials)
 	})

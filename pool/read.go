@@ -22,6 +22,8 @@ type reader struct {
 	block   block          // the large data block that is being read
 	spin    spin
 	tally   tally
+
+	refusals refusals
 }
 
 // Who reads, for those that come to wait. A caller parks first and then looks whether there is somebody; one who leaves

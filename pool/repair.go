@@ -27,7 +27,7 @@ func (n *Node) Missed(r *protocol.Request, hash uint64) {
 // broke instead, it is to be repaired.
 func (n *Node) noteLate(k *call) {
 	key := journalKey{k.key, k.binary}
-	if errors.Is(k.err, ErrBroken) {
+	if errors.Is(k.err, ErrBroken) || errors.Is(k.err, ErrSomeRefused) {
 		n.journal.lost(key)
 		n.startRepair()
 		return

@@ -14,10 +14,13 @@ const (
 	FormText                  // one classic command: one reply line
 	FormLine                  // a key of a classic "gets" line: a VALUE line with a data block if it hit; END closes the line
 	FormStats                 // "stats": STAT lines, then END
+	FormQuiet                 // one of several stores, sent as FormMeta with Quiet: an error line for each that is refused, then MN
 )
 
 // Plan chooses the form for a request to a node that speaks d, or returns ErrUnsupported if d lacks the command or one
 // of its flags. Unknown is planned as Text; of that, servers before 1.5.3 lack the command of GetAndTouch.
+//
+// It never chooses FormQuiet: that takes several stores, see CanBeQuiet.
 //
 // A plain read takes FormLine in every dialect: many keys share a line, which costs client and server less than a meta
 // command each, and the reply repeats the key, so that a shifted reply is always detected without an opaque. A large

@@ -15,7 +15,7 @@ import (
 	"github.com/nohop/memcache/protocol"
 )
 
-var allForms = []protocol.Form{protocol.FormMeta, protocol.FormText, protocol.FormLine, protocol.FormStats}
+var allForms = []protocol.Form{protocol.FormMeta, protocol.FormText, protocol.FormLine, protocol.FormStats, protocol.FormQuiet}
 
 // FuzzDecode reads any line as the answer to any command in any form. What is accepted must keep the promises of Reply;
 // what is refused must leave nothing in it and be one of the two kinds of errors.

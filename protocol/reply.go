@@ -64,6 +64,8 @@ func (r *Reply) Decode(line []byte, c Command, f Form) error {
 		err = r.decodeValueLine(line, c)
 	case FormMeta:
 		err = r.decodeMeta(line, c)
+	case FormQuiet:
+		err = r.decodeQuiet(line, c)
 	case FormStats:
 		err = r.decodeStat(line, c)
 	default:

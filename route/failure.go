@@ -59,6 +59,7 @@ var failureKinds = [...]struct {
 	{pool.ErrTimeout, FailTimeout},
 	{pool.ErrBroken, FailBroken},
 	{pool.ErrClosed, FailClosed},
+	{pool.ErrSomeRefused, FailServer},
 	{pool.ErrTooLarge, FailRequest},
 	{pool.ErrForeignCAS, FailRequest}, // the item must be read again: its CAS is no good where it would move on to
 	{protocol.ErrMalformedKey, FailRequest},
