@@ -189,7 +189,7 @@ func (n *Node) publishDial() {
 	case d.fails == 0 || n.closed:
 		r = nil
 	case !d.local:
-		r.err = &downError{cause: d.err}
+		r.err = newDownError(n.Name(), d.err, 0)
 	}
 	if r != nil && d.running != nil {
 		r.until = math.MaxInt64

@@ -1,6 +1,10 @@
 package pool
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"github.com/nohop/memcache/protocol"
+)
 
 // health is what the node's own traffic says of it. A node is suspect after it was silent for the length of a try while
 // it owed replies, and until it answers something, on any connection, or the silent connection is gone.
@@ -15,6 +19,13 @@ type health struct {
 type downError struct {
 	cause error
 	conn  uint64 // id of the silent connection; 0: a dial failed
+	read  Error  // what each plain read of the node is told
+}
+
+func newDownError(node string, cause error, conn uint64) *downError {
+	e := &downError{cause: cause, conn: conn}
+	e.read = Error{Node: node, Command: protocol.Get, Outcome: NotSent, Err: e}
+	return e
 }
 
 func (e *downError) Error() string        { return ErrNodeDown.Error() + ": " + e.cause.Error() }
@@ -75,7 +86,7 @@ func (n *Node) isEjected(s State) bool {
 // suspect makes the node's callers fail at once until it answers, unless too many nodes are refused already. c owes replies
 // and is read, so that the answer will be heard.
 func (n *Node) suspect(c *conn, cause error) {
-	if n.health.suspected.CompareAndSwap(nil, &downError{cause, c.id}) {
+	if n.health.suspected.CompareAndSwap(nil, newDownError(n.Name(), cause, c.id)) {
 		n.count.suspected.Add(1)
 		n.tell(Event{Kind: Ejected, Err: cause})
 		n.refusal()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache/internal/mechanism"
+	"github.com/nohop/memcache/protocol"
 )
 
 // Node is one memcached process as this process sees it: its connections and its health. It dials when it is first
@@ -198,6 +199,14 @@ func (n *Node) queueOn(stream int, ops []*Op, now int64) {
 	}
 }
 
+// Refuses reports whether op would fail here at once, with ErrNodeDown: the node is down and no dial is due, or suspect.
+func (n *Node) Refuses(op *Op) bool {
+	if n.health.suspected.Load() == nil && n.dial.refused.Load() == nil {
+		return false
+	}
+	return n.refuses(n.streams[n.streamOf(op)].Load(), n.now()) != nil
+}
+
 // refuses returns why callers are to fail at once, c being their connection, if that is known without the lock: all callers
 // of a node that is away ask.
 func (n *Node) refuses(c *conn, now int64) error {
@@ -207,9 +216,16 @@ func (n *Node) refuses(c *conn, now int64) error {
 	return n.refusal()
 }
 
+// failWaiting fails those of ops that wait. While a node is away all that want to read there come by here, so they share one
+// error.
 func failWaiting(ops []*Op, err error) {
+	down, isDown := err.(*downError)
 	for _, op := range ops {
-		if op.phase == waiting {
+		switch {
+		case op.phase != waiting:
+		case isDown && op.Request.Command == protocol.Get:
+			op.phase, op.Err = settled, &down.read
+		default:
 			op.fail(NotSent, err)
 		}
 	}

@@ -29,20 +29,21 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 		ops = without(ops, needsHome)
 	}
 	all := ops
-	order, try := f.order(), 0
-	next := func(op *Op) Route { return order.nth(op, try) }
-	doEach(ctx, ops, next)
+	order := f.order()
+	try := order.askFirst(ctx, ops)
 	if !slices.ContainsFunc(all, isNoHit) {
 		return
 	}
-	askAgain(ctx, filter(ops, func(op *Op) bool { return isMiss(op) && f.second(order, op) != 0 }), func(op *Op) Route {
-		return order.nth(op, f.second(order, op))
-	})
-	for try = 1; ; try++ {
+	if try == 0 {
+		askAgain(ctx, filter(ops, func(op *Op) bool { return isMiss(op) && f.second(order, op) != 0 }), func(op *Op) Route {
+			return order.nth(op, f.second(order, op))
+		})
+	}
+	for try++; ; try++ {
 		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
 			break
 		}
-		doEach(ctx, ops, next)
+		doEach(ctx, ops, func(op *Op) Route { return order.nth(op, try) })
 	}
 	f.askWhoServes(ctx, all)
 	f.missIfAllJoin(all)
@@ -116,12 +117,17 @@ func (f *failover) failed(ctx context.Context, ops []*Op, try int) []*Op {
 // countFailovers counts ops that are moved on to another replica.
 func countFailovers(ops []*Op) []*Op {
 	for _, op := range ops {
-		op.Failovers++
-		if op.Node != nil {
-			op.Node.CountFailover()
-		}
+		countFailover(op, op.Node)
 	}
 	return ops
+}
+
+// countFailover counts that op is moved on from n, which is nil if no node was asked.
+func countFailover(op *Op, n *pool.Node) {
+	op.Failovers++
+	if n != nil {
+		n.CountFailover()
+	}
 }
 
 // isNodeFault reports whether a request failed because of the node, so that another one may serve it. A node that was

@@ -177,3 +177,37 @@ func TestFailoverOverNodes(t *testing.T) {
 		require.Same(t, nodes[0], op.Node)
 	}
 }
+
+// TestReadsPassNodesThatAreAway: a read alone does not ask them, and they count it as one that moved on; a batch does. If all
+// are away, the error says why.
+func TestReadsPassNodesThatAreAway(t *testing.T) {
+	servers, nodes, routes := realNodes(t, 3)
+	for _, key := range []string{"k", "a", "b"} {
+		do(AllSync(Fixed(routes...)), store(protocol.Set, key, "v"))
+	}
+	f := Failover(Fixed(routes...))
+	awayFrom := func(n *pool.Node) {
+		require.Eventually(t, func() bool {
+			op := get("k")
+			f.Do(t.Context(), []*Op{op})
+			return n.Refuses(op)
+		}, 5*time.Second, time.Millisecond)
+	}
+	for away, s := range servers {
+		for _, ops := range [][]*Op{{get("k")}, {get("a"), get("b")}} {
+			before := nodes[0].Stats().Failovers
+			f.Do(t.Context(), ops)
+			for _, op := range ops {
+				require.NoError(t, op.Err)
+				require.Equal(t, away, op.Failovers)
+				require.Equal(t, nodes[away].Name(), op.Node.Name())
+			}
+			require.EqualValues(t, min(away, 1)*len(ops), nodes[0].Stats().Failovers-before)
+		}
+		s.Close()
+		awayFrom(nodes[away])
+	}
+	op := get("k")
+	f.Do(t.Context(), []*Op{op})
+	require.ErrorIs(t, op.Err, pool.ErrNodeDown)
+}

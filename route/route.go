@@ -41,7 +41,7 @@ type Replicas struct {
 func (r Replicas) nth(i int) Route { return r.All[r.index(i)] }
 
 // index returns where in All that is.
-func (r Replicas) index(i int) int {
+func (r *Replicas) index(i int) int {
 	switch {
 	case i == 0:
 		return r.Read

@@ -1,6 +1,10 @@
 package route
 
-import "github.com/nohop/memcache/pool"
+import (
+	"context"
+
+	"github.com/nohop/memcache/pool"
+)
 
 // SlowLast is Failover, but of the replicas of a key those that are slow compared with the other nodes of set come last
 // (pool.NodeSet). What only the home can decide is asked there all the same, and so is a miss at another replica than the
@@ -20,6 +24,37 @@ func (o reading) nth(op *Op, try int) Route {
 	return r.All[r.slowLast(op, o.slow, try)]
 }
 
+// askFirst asks each op's first replica, and returns which try that was: of an op alone, replicas that refuse it at once are
+// passed. While a node is away, what its refusals take is most of what a read elsewhere costs more.
+func (o reading) askFirst(ctx context.Context, ops []*Op) (try int) {
+	if len(ops) != 1 {
+		doEach(ctx, ops, func(op *Op) Route { return o.nth(op, 0) })
+		return 0
+	}
+	first, try := o.first(ops[0])
+	resolve(first, ops[0]).Do(ctx, ops)
+	return try
+}
+
+// first returns the first route that does not refuse op at once, and which try that is; if all do, the first of all.
+func (o reading) first(op *Op) (first Route, try int) {
+	r := o.placement.Replicas(op)
+	for try < len(r.All) {
+		first = r.All[r.slowLast(op, o.slow, try)]
+		if n, isNode := first.(*pool.Node); !isNode || !n.Refuses(op) {
+			break
+		}
+		try++
+	}
+	if try == len(r.All) {
+		return r.All[r.slowLast(op, o.slow, 0)], 0 // says why
+	}
+	for i := range try {
+		countFailover(op, r.All[r.slowLast(op, o.slow, i)].(*pool.Node))
+	}
+	return first, try
+}
+
 // beginsAtHome reports whether the replica that op is read from first is the home.
 func (o reading) beginsAtHome(op *Op) bool {
 	r := o.placement.Replicas(op)
@@ -35,7 +70,7 @@ func (r Replicas) SlowLast(op *Op, slow *pool.SlowNodes) (routes []Route) {
 }
 
 // slowLast returns the index in All of the replica to read as number i.
-func (r Replicas) slowLast(op *Op, slow *pool.SlowNodes, i int) int {
+func (r *Replicas) slowLast(op *Op, slow *pool.SlowNodes, i int) int {
 	if slow == nil {
 		return r.index(i)
 	}
