@@ -141,14 +141,23 @@ func (f *failoverList) newWalks(ops []*Op) map[*Op]*walk {
 	walks := make(map[*Op]*walk, len(ops))
 	for _, op := range ops {
 		w := &walk{asked: make([]bool, len(f.children))}
-		// The first child may be a choice among the others, which is not to be asked again.
-		chosen := resolve(f.children[0], op)
+		chosen := f.chosenFirst(op)
 		for i, c := range f.children {
 			w.asked[i] = i == 0 || resolve(c, op) == chosen
 		}
 		walks[op] = w
 	}
 	return walks
+}
+
+// chosenFirst returns what the first child has chosen for op, which has failed there: it may be one of the others, which is
+// not to be asked again. A choice by chance is not made twice: of it, the node that was asked is known.
+func (f *failoverList) chosenFirst(op *Op) Route {
+	asked := func(c Route) bool { return op.Node != nil && resolve(c, op) == Route(op.Node) }
+	if slices.ContainsFunc(f.children[1:], asked) {
+		return op.Node
+	}
+	return resolve(f.children[0], op)
 }
 
 // step moves op, which has failed, on to its next child. False means that it stays as it is.

@@ -555,3 +555,26 @@ func TestAskHome(t *testing.T) {
 	require.Contains(t, Explain(tree, op).String(), "ask home")
 	require.Contains(t, Explain(tree, update).String(), "home")
 }
+
+// TestFailoverListAfterAChoiceByChance: the node that was chosen is not asked again, and no other is left out.
+func TestFailoverListAfterAChoiceByChance(t *testing.T) {
+	servers, nodes, routes := realNodes(t, 3)
+	servers[0].Close()
+	servers[1].Close()
+	first, err := Random(routes)
+	require.NoError(t, err)
+	tree := failoverOf(t, append([]Route{first}, routes...), FailoverOptions{})
+	for range 50 {
+		op := get("k")
+		do(tree, op)
+		require.NoError(t, op.Err)
+		require.Equal(t, nodes[2].Name(), op.Node.Name())
+	}
+	servers[2].Close()
+	for range 10 {
+		op := get("k")
+		do(tree, op)
+		require.Error(t, op.Err)
+		require.Equal(t, 2, op.Failovers)
+	}
+}
