@@ -117,15 +117,15 @@ func (op *Op) giveUp(err error) {
 	op.fail(Ambiguous, err)
 }
 
-// take moves the call's result into op and puts the call back for use.
-func (op *Op) take(k *call) {
+// take moves the call's result into op and puts the call back for use. True means that again need not be asked.
+func (op *Op) take(k *call) (isFinal bool) {
 	n := op.Node
 	op.call, op.phase = nil, settled
 	if k.err != nil {
 		op.fail(k.outcome(), k.err)
 		op.noteBroken()
 		n.freeCall(k)
-		return
+		return false
 	}
 	op.Reply, op.Stats, op.Token = k.reply, k.stats, Token{n, op.conn.id, op.conn.generation}
 	if op.Reply.Block >= 0 {
@@ -138,6 +138,7 @@ func (op *Op) take(k *call) {
 		op.Reply = protocol.Reply{Status: protocol.OK, Block: -1}
 	}
 	n.freeCall(k)
+	return op.Reply.Block != 0 && !op.probing
 }
 
 // noteBroken has the journal know of a mutation that a broken connection may have carried to the node. One that was not
