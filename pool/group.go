@@ -8,8 +8,8 @@ import (
 
 // group is what is open at the end of the connection's write buffer: requests that meet there and are answered as one. Keys
 // to read share a "gets" line, and plain stores are sent quietly, with a noop behind them that says they are done. Both cost
-// the node half as much as a request and a reply each, and it writes once for all: measured with 64 callers that store, half
-// as many more of them.
+// the node less than a request and a reply each, and it writes once for all: measured with 64 callers that store on one
+// processor, a quarter more of them.
 type group struct {
 	form protocol.Form // FormLine or FormQuiet; 0: nothing is open
 	last *call

@@ -126,8 +126,8 @@ func (n *Node) flush(ops []*Op) {
 // Wait waits until every op is settled.
 func (n *Node) Wait(ctx context.Context, ops []*Op) {
 	for i, op := range ops {
-		if op.phase == flying && op.call.state.Load() == done && op.take(op.call) {
-			continue // as most of a batch
+		if op.phase == flying && op.call.state.Load() == done {
+			op.take(op.call) // as most of a batch
 		}
 		if op.phase == waiting && (i == 0 || ops[i-1].Err == nil) {
 			n.renew(ops[i:])

@@ -117,15 +117,15 @@ func (op *Op) giveUp(err error) {
 	op.fail(Ambiguous, err)
 }
 
-// take moves the call's result into op and puts the call back for use. True means that again need not be asked.
-func (op *Op) take(k *call) (isFinal bool) {
+// take moves the call's result into op and puts the call back for use.
+func (op *Op) take(k *call) {
 	n := op.Node
 	op.call, op.phase = nil, settled
 	if k.err != nil {
 		op.fail(k.outcome(), k.err)
 		op.noteBroken()
 		n.freeCall(k)
-		return false
+		return
 	}
 	op.Reply, op.Stats, op.Token = k.reply, k.stats, Token{n, op.conn.id, op.conn.generation}
 	if op.Reply.Block >= 0 {
@@ -138,7 +138,6 @@ func (op *Op) take(k *call) (isFinal bool) {
 		op.Reply = protocol.Reply{Status: protocol.OK, Block: -1}
 	}
 	n.freeCall(k)
-	return op.Reply.Block != 0 && !op.probing
 }
 
 // noteBroken has the journal know of a mutation that a broken connection may have carried to the node. One that was not

@@ -25,7 +25,7 @@ func Quieten(dst []byte, size int) []byte {
 }
 
 // AppendQuietEnd ends stores that are answered together.
-func AppendQuietEnd(dst []byte) []byte { return append(dst, "mn\r\n"...) }
+func AppendQuietEnd(dst []byte) []byte { return appendMeta(dst, &Request{Command: Noop}, 0) }
 
 // decodeQuiet reads "MN", or the error line of a store that was refused.
 func (r *Reply) decodeQuiet(line []byte, c Command) error {

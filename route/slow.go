@@ -21,8 +21,11 @@ type reading struct {
 // nth returns the route that op is read from in that try.
 func (o reading) nth(op *Op, try int) Route {
 	r := o.placement.Replicas(op)
-	return r.All[r.slowLast(op, o.slow, try)]
+	return o.nthOf(&r, op, try)
 }
+
+// nthOf is nth of replicas that are known already.
+func (o reading) nthOf(r *Replicas, op *Op, try int) Route { return r.All[r.slowLast(op, o.slow, try)] }
 
 // askFirst asks each op's first replica, and returns which try that was: of an op alone, replicas that refuse it at once are
 // passed. While a node is away, what its refusals take is most of what a read elsewhere costs more.
@@ -40,17 +43,17 @@ func (o reading) askFirst(ctx context.Context, ops []*Op) (try int) {
 func (o reading) first(op *Op) (first Route, try int) {
 	r := o.placement.Replicas(op)
 	for try < len(r.All) {
-		first = r.All[r.slowLast(op, o.slow, try)]
+		first = o.nthOf(&r, op, try)
 		if n, isNode := first.(*pool.Node); !isNode || !n.Refuses(op) {
 			break
 		}
 		try++
 	}
 	if try == len(r.All) {
-		return r.All[r.slowLast(op, o.slow, 0)], 0 // says why
+		return o.nthOf(&r, op, 0), 0 // says why
 	}
 	for i := range try {
-		countFailover(op, r.All[r.slowLast(op, o.slow, i)].(*pool.Node))
+		countFailover(op, o.nthOf(&r, op, i).(*pool.Node))
 	}
 	return first, try
 }
