@@ -76,6 +76,7 @@ func (c *conn) startBlock(k *call, reply *protocol.Reply, size int, op *Op) (mor
 		return false, errHandedOver
 	}
 	c.reader.r += size
+	c.reader.size = minReadBuf
 	b := &c.reader.block
 	*b = block{call: k, reply: *reply}
 	b.reply.Key = nil
@@ -115,7 +116,11 @@ func (b *block) take(data []byte) {
 		b.got += len(data)
 		return
 	}
-	b.dst = append(b.dst[:b.base+b.got], data...)
+	have := b.base + b.got
+	if cap(b.dst) < have+len(data) {
+		b.grow(have)
+	}
+	b.dst = append(b.dst[:have], data...)
 	b.got += len(data)
 }
 

@@ -45,7 +45,7 @@ type conn struct {
 func newConn(n *Node, met *greeting, id uint64) *conn {
 	c := &conn{node: n, nc: met.nc, dialect: met.dialect, id: id, generation: met.seen.generation(), born: n.now()}
 	_, c.tls = c.nc.(*tls.Conn)
-	c.reader.buf = make([]byte, minReadBuf)
+	c.reader.buf, c.reader.size = make([]byte, minReadBuf), minReadBuf
 	c.reader.spin = newSpin(c.nc)
 	if n.cfg.NewSampler != nil {
 		c.reader.tally.sampler = n.cfg.NewSampler()

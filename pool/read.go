@@ -15,6 +15,7 @@ import (
 // caller alone writes, reads and returns without a hand-over.
 type reader struct {
 	buf  []byte
+	size int // of buf that is read into; it falls where large blocks begin, which are better not read into buf
 	r, w int // buf[r:w] is read and not decoded
 
 	reply   protocol.Reply // the line decoded last
@@ -182,7 +183,7 @@ func (c *conn) fill() (interrupted bool, err error) {
 	if err := r.makeRoom(); err != nil {
 		return false, err
 	}
-	n, err := c.readSome(r.buf[r.w:])
+	n, err := c.readSome(r.buf[r.w:r.size])
 	r.w += n
 	return c.filled(n, err)
 }
@@ -211,12 +212,15 @@ func (c *conn) heard(n int) {
 // makeRoom moves what is undecoded to the front, of a buffer of twice the size if it was read full.
 func (r *reader) makeRoom() error {
 	into := r.buf
-	if r.w == len(r.buf) && len(r.buf) < maxReadBuf {
-		into = make([]byte, 2*len(r.buf))
+	if r.w == r.size {
+		r.size = min(2*r.size, maxReadBuf)
+	}
+	if r.size > len(r.buf) {
+		into = make([]byte, r.size)
 	}
 	r.w = copy(into, r.buf[r.r:r.w])
 	r.r, r.buf = 0, into
-	if r.w == len(r.buf) {
+	if r.w == r.size {
 		return errLine
 	}
 	return nil
