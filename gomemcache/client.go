@@ -31,8 +31,8 @@ type Client struct {
 	// changed Timeout counts from the next operation on, which connects anew.
 	Timeout time.Duration
 
-	// MaxIdleConns is kept so that code which sets it compiles. It has no effect: all goroutines share one connection to
-	// each server.
+	// MaxIdleConns is kept so that code which sets it compiles. It has no effect: all goroutines share one or two
+	// connections to each server.
 	MaxIdleConns int
 
 	nodes nodes

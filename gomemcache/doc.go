@@ -22,7 +22,7 @@
 //
 // Each line names the tests that show it; those named TestDifference… run gomemcache beside this package.
 //
-//   - All goroutines share one connection to each server, so MaxIdleConns has no effect. Each connection begins with the
+//   - All goroutines share one or two connections to each server, so MaxIdleConns has no effect. Each connection begins with the
 //     command "version"; to memcached 1.6.13 and later most requests are meta commands.
 //   - An empty key is ErrMalformedKey. gomemcache sends it, and the server then takes a value for commands
 //     (TestDifferenceEmptyKey, TestMalformedKeys). Keys are checked before anything else (TestDifferenceTheKeyIsCheckedFirst).

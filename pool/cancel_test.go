@@ -94,7 +94,7 @@ func TestCallsReturnInTime(t *testing.T) {
 							requireFailed(t, ops[0], Ambiguous, end.err)
 							return nil
 						})
-						require.Equal(t, uint64(1), n.Stats().Dials)
+						requireKept(t, n)
 					})
 				})
 			}
@@ -141,7 +141,7 @@ func TestABatchReturnsInTime(t *testing.T) {
 				}
 				s.Resume()
 				synctest.Wait()
-				require.Equal(t, uint64(1), n.Stats().Dials)
+				requireKept(t, n)
 			})
 		}
 	}
@@ -202,7 +202,7 @@ func TestALateReplyIsDroppedAndTheConnectionKept(t *testing.T) {
 			s.Resume()
 			requireHit(t, get(t.Context(), n, "small"), "x")
 			require.Equal(t, 0, n.Stats().Owed)
-			require.Equal(t, uint64(1), n.Stats().Dials)
+			requireKept(t, n)
 		})
 	}
 }
@@ -227,7 +227,7 @@ func TestACancelledCallCostsNobodyElse(t *testing.T) {
 			}
 			return nil
 		})
-		require.Equal(t, uint64(1), n.Stats().Dials)
+		requireKept(t, n)
 		require.Zero(t, n.Stats().Suspected)
 	})
 }
@@ -255,7 +255,7 @@ func TestCancelledInEveryRole(t *testing.T) {
 			requireFailed(t, <-results, Ambiguous, context.Canceled)
 		})
 		requireHit(t, <-results, strings.Repeat("x", 20_000))
-		require.Equal(t, uint64(1), n.Stats().Dials)
+		requireKept(t, n)
 	})
 }
 
@@ -282,7 +282,7 @@ func TestCallersMemoryIsLeftAloneAfterReturn(t *testing.T) {
 			}
 			return nil
 		})
-		require.Equal(t, uint64(1), n.Stats().Dials)
+		requireKept(t, n)
 	})
 }
 
@@ -339,7 +339,7 @@ func TestReadsOverTLSAreInterruptedAndGoOn(t *testing.T) {
 		mustSet(t, n, key, string(sealed(key, 40+i*5000)))
 	}
 	together(t, 8, func(i int) error { return readAndCancel(n, i, 300) })
-	require.Equal(t, uint64(1), n.Stats().Dials)
+	requireKept(t, n)
 }
 
 // readAndCancel reads sealed values and gives most of them up at a random moment.
@@ -370,7 +370,7 @@ func TestTenThousandCancelsLeaveTheConnectionInSync(t *testing.T) {
 	}
 	together(t, 16, func(i int) error { return readAndCancel(n, i, 950) }) // two of three are cancelled
 	require.NoError(t, readAndCancel(n, 99, 10))
-	require.Equal(t, uint64(1), n.Stats().Dials)
+	requireKept(t, n)
 	require.Zero(t, n.Stats().Broken)
 }
 
@@ -410,6 +410,6 @@ func TestWaitingForADialEndsInTime(t *testing.T) {
 		})
 		time.Sleep(200 * time.Millisecond)
 		requireMiss(t, get(t.Context(), n, "k"))
-		require.Equal(t, uint64(1), n.Stats().Dials)
+		requireKept(t, n)
 	})
 }

@@ -179,8 +179,9 @@ func chaosBatch(rnd *rand.Rand) []*Op {
 		ops = make([]*Op, 1+rnd.IntN(20))
 	}
 	for i := range ops {
-		key := fmt.Sprint("chaos", rnd.IntN(chaosKeys))
-		op := &Op{Request: protocol.Request{Command: protocol.Get, Key: key}}
+		number := rnd.IntN(chaosKeys)
+		key := fmt.Sprint("chaos", number)
+		op := &Op{Request: protocol.Request{Command: protocol.Get, Key: key}, Hash: uint64(number)}
 		switch rnd.IntN(10) {
 		case 0, 1:
 			op.Request.Command, op.Request.Value = protocol.Set, sealed(key, chaosSize(rnd))
@@ -234,6 +235,7 @@ func TestNoReplyIsEverWrongOrTorn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			proxy := startChaosProxy(t, addr, seed)
 			n := newTestNode(t, Config{Addr: proxy.listener.Addr().String(), Timeout: chaosTimeout, DialTimeout: time.Second})
+			n.lanes.trial.insist()
 			run := &chaosRun{node: n, seed: seed}
 			together(t, chaosWorkers, func(i int) error { return run.work(i, int64(chaosOps(t)/2)) })
 			s := n.Stats()

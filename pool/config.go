@@ -18,7 +18,7 @@ type Config struct {
 
 	Timeout     time.Duration // of a try, from the call to its reply; default 100 ms. See Node.Do for large batches
 	DialTimeout time.Duration // of connecting, handshakes included; default three times Timeout, at most 240 ms
-	Conns       int           // connections; default 1. A key's requests always take the same one
+	Conns       int           // connections. A key's requests always take the same one. Default 1, and 2 while single reads gain by it
 	MaxOwed     int           // replies owed on a connection; more callers wait. Default and most 1024
 	MaxQueued   int           // bytes queued on a connection and not yet written; default 4 MiB
 	MaxValue    int           // largest value sent or accepted, in bytes; default 8 MiB
@@ -70,7 +70,6 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.Name, c.Addr)
 	setDefault(&c.Timeout, DefaultTimeout)
 	setDefault(&c.DialTimeout, min(3*c.Timeout, maxDialTimeout))
-	setDefault(&c.Conns, 1)
 	setDefault(&c.MaxOwed, defaultMaxOwed)
 	setDefault(&c.MaxQueued, defaultMaxQueued)
 	setDefault(&c.MaxValue, defaultMaxValue)
@@ -93,6 +92,14 @@ func setDefault[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
+}
+
+// streams returns how many connections there may be.
+func (c *Config) streams() int {
+	if c.Conns == 0 {
+		return 2 // see lanes
+	}
+	return c.Conns
 }
 
 // network returns "unix" for a path and "tcp" for everything else.

@@ -31,6 +31,7 @@ type conn struct {
 	opaque   uint32     // of the last request
 	lastPush int64      // Node.now
 	queued   uint32     // requests in wbuf
+	singles  uint64     // requests so far that came alone
 	hold     hold
 	watch    watch
 
@@ -75,6 +76,8 @@ func (c *conn) push(ops []*Op, now int64) (n int) {
 	}
 	if n > 1 {
 		c.owed.noteBatch(first)
+	} else {
+		c.singles++
 	}
 	if c.takeFlushing(now) {
 		ops[0].flushes = c

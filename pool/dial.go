@@ -76,9 +76,9 @@ func (n *Node) ready(stream int) (<-chan struct{}, error) {
 	return nil, d.refused.Load().err
 }
 
-// waitReady waits until op can be queued: for a connection, or for room on it.
-func (n *Node) waitReady(ctx context.Context, op *Op) error {
-	stream := n.streamOf(op)
+// waitReady waits until the first of ops can be queued: for a connection, or for room on it.
+func (n *Node) waitReady(ctx context.Context, ops []*Op) error {
+	op, stream := ops[0], n.streamOf(ops)
 	dialing, err := n.ready(stream)
 	if err != nil {
 		return err
@@ -115,6 +115,8 @@ func (n *Node) dialOnce(stream int) {
 		n.publishDial()
 	}()
 	switch {
+	case err != nil && n.isSpare(stream):
+		n.count.dialErrors.Add(1)
 	case err != nil:
 		n.dialFailed(err, began)
 	case n.closed:

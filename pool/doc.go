@@ -1,7 +1,7 @@
 // Package pool answers: how does one request reach one node and its reply come back, fast, and is that node healthy?
 //
-// A Node is one memcached process. Requests of many goroutines share its few connections (one by default), and on a
-// connection they share system calls. The life of a request:
+// A Node is one memcached process. Requests of many goroutines share its few connections (one by default, and two for reads
+// while that is measured to bring more, lanes.go), and on a connection they share system calls. The life of a request:
 //
 //  1. Node.Begin checks the op and appends it to the connection's buffer, and its call to the queue of owed replies
 //     (conn.go, owed.go). Plain reads that meet there share one "gets" line, and plain stores one

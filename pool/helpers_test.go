@@ -75,6 +75,14 @@ func requireFailed(t testing.TB, op *Op, o Outcome, cause error) {
 	require.Equal(t, op.Node.Name(), failed.Node)
 }
 
+// requireKept fails if a connection was given up. There may be a second one (lanes.go).
+func requireKept(t testing.TB, n *Node) {
+	t.Helper()
+	s := n.Stats()
+	require.Equal(t, uint64(s.Conns), s.Dials)
+	require.Zero(t, s.Broken)
+}
+
 // peer is the node's end of a connection, for scripts. It answers as told, right or wrong.
 type peer struct {
 	net.Conn

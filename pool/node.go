@@ -22,6 +22,7 @@ type Node struct {
 	latency histogram
 	pace    pace
 	turns   *turns // of the node set
+	lanes   lanes
 	health  health
 	journal journal
 
@@ -41,7 +42,7 @@ type Node struct {
 // NewNode returns a node. It does not dial, unless the node has Config.Joined: then what it holds must be known soon.
 func NewNode(cfg Config) *Node {
 	n := &Node{cfg: cfg.withDefaults(), born: time.Now()}
-	n.streams = make([]atomic.Pointer[conn], n.cfg.Conns)
+	n.streams = make([]atomic.Pointer[conn], n.cfg.streams())
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	n.journal.limit = n.cfg.MaxMissed
 	if n.turns = new(turns); n.cfg.NodeSet != nil {
@@ -141,7 +142,7 @@ func (n *Node) Wait(ctx context.Context, ops []*Op) {
 // renew lets the tries of ops that found no connection or no room begin now. Their turn has come: those before them have
 // been answered, or their caller has waited at other nodes first. It does nothing if there is no connection to wait at.
 func (n *Node) renew(ops []*Op) {
-	if n.streams[n.streamOf(ops[0])].Load() == nil {
+	if n.streams[n.streamOf(ops)].Load() == nil {
 		return
 	}
 	expires := n.now() + int64(n.cfg.Timeout)
@@ -159,7 +160,7 @@ func (n *Node) advance(ctx context.Context, ops []*Op) {
 		op.conn.await(ctx, op)
 		return
 	}
-	if err := n.waitReady(ctx, op); err != nil {
+	if err := n.waitReady(ctx, ops); err != nil {
 		op.fail(NotSent, err)
 		return
 	}
@@ -172,20 +173,26 @@ func (n *Node) queue(ops []*Op, now int64) {
 	for i, op := range ops {
 		switch {
 		case op.phase != waiting:
-		case len(n.streams) == 1:
-			n.queueOn(0, ops[i:], now)
+		case n.cfg.Conns <= 1:
+			n.queueOn(n.streamOf(ops), ops[i:], now)
 			return
 		default:
-			n.queueOn(n.streamOf(op), ops[i:i+1], now)
+			n.queueOn(n.streamOf(ops[i:]), ops[i:i+1], now)
 		}
 	}
 }
 
-func (n *Node) streamOf(op *Op) int {
-	if !mechanism.PinnedStreams {
+// streamOf returns which connection the first of ops takes.
+func (n *Node) streamOf(ops []*Op) int {
+	switch {
+	case !mechanism.PinnedStreams:
 		return rand.IntN(len(n.streams))
+	case n.cfg.Conns > 0:
+		return int(ops[0].Hash % uint64(n.cfg.Conns))
+	case len(ops) == 1 && n.lanes.two.Load():
+		return n.spread(ops[0])
 	}
-	return int(op.Hash % uint64(len(n.streams)))
+	return 0
 }
 
 func (n *Node) queueOn(stream int, ops []*Op, now int64) {
@@ -207,7 +214,7 @@ func (n *Node) Refuses(op *Op) bool {
 	if n.health.suspected.Load() == nil && n.dial.refused.Load() == nil {
 		return false
 	}
-	return n.refuses(n.streams[n.streamOf(op)].Load(), n.now()) != nil
+	return n.refuses(n.streams[n.streamOf([]*Op{op})].Load(), n.now()) != nil
 }
 
 // refuses returns why callers are to fail at once, c being their connection, if that is known without the lock: all callers

@@ -70,6 +70,7 @@ func (c *conn) look(now int64) error {
 		return err
 	}
 	c.watch.last.Store(now)
+	c.node.tickLanes(c, now)
 	c.expire(now)
 	c.interruptReader(now)
 	if err := c.interruptWriter(); err != nil {
