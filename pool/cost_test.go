@@ -43,6 +43,24 @@ func TestRequestsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// TestABatchDoesNotAllocate: of reads that share a line, and of stores that are answered together.
+func TestABatchDoesNotAllocate(t *testing.T) {
+	if underRace {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	n := newTestNode(t, patient(realnode.Start(t).Addr))
+	for name, ops := range map[string][]*Op{"stores": setOps(100, 100, 100), "reads": getOps("none", "of", "them")} {
+		require.Zero(t, testing.AllocsPerRun(500, func() {
+			n.Do(t.Context(), ops)
+			for _, op := range ops {
+				if op.Err != nil {
+					t.Fatal(op.Err)
+				}
+			}
+		}), name)
+	}
+}
+
 // TestACallerAloneMakesTwoSystemCalls: one write and one read for a request.
 func TestACallerAloneMakesTwoSystemCalls(t *testing.T) {
 	n := newTestNode(t, patient(realnode.Start(t).Addr))

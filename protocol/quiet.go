@@ -1,12 +1,12 @@
 package protocol
 
-import "slices"
-
 // Several plain stores can be answered together: the quiet flag hides the reply to each that is done, and the answer to a
 // noop behind them says that all were (doc/protocol.txt, "Meta Set", q, and "Meta No-Op"). The server then writes once for
 // all, where it writes every twenty replies else (its option -R).
 
 const (
+	quiet = " q"
+
 	// MaxQuietStores bounds the stores that are answered together, so that the first need not wait long for the others.
 	MaxQuietStores = 64
 
@@ -21,7 +21,11 @@ func (r *Request) CanBeQuiet() bool {
 
 // Quieten makes a quiet store of the one that dst ends with, which was appended as FormMeta and has a value of that size.
 func Quieten(dst []byte, size int) []byte {
-	return slices.Insert(dst, len(dst)-len(crlf)-size-len(crlf), ' ', 'q')
+	at := len(dst) - len(crlf) - size - len(crlf)
+	dst = append(dst, quiet...)
+	copy(dst[at+len(quiet):], dst[at:]) // slices.Insert would allocate what it inserts
+	copy(dst[at:], quiet)
+	return dst
 }
 
 // AppendQuietEnd ends stores that are answered together.
