@@ -22,9 +22,9 @@ func WithTimeout(d time.Duration) Option {
 	}
 }
 
-// WithConnections sets the connections to each node; a key's requests always take the same one. Without it there is one, which
-// shares system calls best, and where many callers read single keys a second one for half of their reads, for as long as the node
-// answers more with it. More can help where large values stand in the way of small ones.
+// WithConnections sets the connections to each node; a key's requests always take the same one. Without it there is one,
+// which shares system calls best. Where many callers read single keys, or some read large values, a second one then takes half
+// of their reads, for as long as the node answers more with it.
 func WithConnections(n int) Option {
 	return func(c *config) error {
 		c.node.Conns = n

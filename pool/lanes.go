@@ -9,8 +9,8 @@ import (
 // lanes decides whether single reads are spread over a second connection. With one, the callers that a batch of replies has
 // woken all write again before anybody reads: the node waits for the client, then the client for the node. With two, one
 // half of the callers writes while the node answers the other half. That pays where client and node have processors of
-// their own, and costs a second system call for each batch where they have not, or where other nodes are asked meanwhile;
-// so it is tried, and kept while the node answers more. Measured with 64 callers that read on two processors (bench, free):
+// their own, or where values are large, and costs a second system call for each batch else, or where other nodes are asked
+// meanwhile; so it is tried, and kept while the node answers more. Measured with 64 callers that read on two processors (bench, free):
 // 1.3 to 1.4 times the reads of one node at a third less CPU time each; with all on one processor, or with three nodes, it
 // would be a fifth less, and one connection is used.
 //
@@ -40,10 +40,8 @@ func (op *Op) isPlainRead() bool {
 
 // trial compares both ways by turns and chooses. Only the tick of the first connection touches it.
 type trial struct {
-	at       int64  // Node.now at the last tick
-	requests uint64 // until then, as the next two
-	singles  uint64 // requests that came alone, on the first connection
-	writes   uint64
+	at   int64   // Node.now at the last tick
+	seen traffic // until then
 
 	chosen bool // two was better the last time
 	idle   int  // ticks in a row with little to do
@@ -52,6 +50,35 @@ type trial struct {
 	dials  int  // times that there was no second connection for a trial
 	left   int  // ticks of the trial under way; 0: there is none
 	of     [2]rate
+}
+
+// traffic is what the node's connections have carried.
+type traffic struct {
+	requests, writes uint64
+	received         uint64 // bytes
+	singles          uint64 // requests that came alone, on the first connection
+}
+
+// demand is how much there was to do in a tick.
+type demand uint8
+
+const (
+	low  demand = iota // one connection does
+	fair               // two are worth keeping
+	high               // two may be better
+)
+
+// demand says how much there was to do, by what was carried and by how many replies are owed on the first connection. With
+// two in use, half of the single requests are not among those counted.
+func (d traffic) demand(owed int) demand {
+	shared, large := d.singles/max(d.writes, 1), d.received >= muchReceived && 4*d.singles >= d.requests
+	switch {
+	case shared >= muchShared || large && owed >= muchOwed:
+		return high
+	case shared >= muchShared/4 || large && owed >= muchOwed/2:
+		return fair
+	}
+	return low
 }
 
 // rate is how many requests were sent in how long.
@@ -63,13 +90,14 @@ type rate struct {
 func (r rate) perSecond() float64 { return float64(r.requests) / float64(max(r.time, 1)) }
 
 const (
-	muchShared   = 16   // requests in a write from which two connections may be better
-	littleShared = 6    // the same, below which one is, with two in use
-	firstPause   = 20   // ticks with much to do before the first trial
-	rarer        = 4    // times as many before the one after, if they end alike
-	longestPause = 2000 // at most: 10 s
-	longestIdle  = 10   // ticks with little to do until two become one
-	turnTicks    = 5    // ticks of a turn in a trial, of which the first does not count
+	muchShared   = 16        // single requests in a write
+	muchReceived = 256 << 10 // bytes in a tick: large values stand in each other's way, where
+	muchOwed     = 4         // callers wait for them
+	firstPause   = 20        // ticks of high demand before the first trial
+	rarer        = 4         // times as many before the one after, if they end alike
+	longestPause = 2000      // at most: 10 s
+	longestIdle  = 10        // ticks of low demand until two become one
+	turnTicks    = 5         // ticks of a turn in a trial, of which the first does not count
 	trialTicks   = 8 * turnTicks
 	worthTwo     = 1.05     // times the requests that two must bring
 	staleTick    = 4 * tick // a tick that comes so late says nothing of what happened since the one before
@@ -80,35 +108,36 @@ func (n *Node) tickLanes(first *conn, now int64) {
 	if n.cfg.Conns != 0 || n.streams[0].Load() != first {
 		return
 	}
-	t := &n.lanes.trial
-	sent, shared := t.tick(now, n.count.requests.Load(), first.singles, n.count.writes.Load())
+	t, c := &n.lanes.trial, &n.count
+	carried, time := t.tick(now, traffic{c.requests.Load(), c.writes.Load(), c.bytesIn.Load(), first.singles})
 	switch {
-	case sent.requests == 0:
+	case carried.requests == 0:
 	case t.left > 0:
-		n.lanes.two.Store(t.count(sent, n.lanes.two.Load()))
-	case t.due(shared) && n.hasSecond(first):
+		n.lanes.two.Store(t.count(rate{carried.requests, time}, n.lanes.two.Load()))
+	case t.due(carried.demand(first.owed.len())) && n.hasSecond(first):
 		t.left, t.of = trialTicks, [2]rate{}
 	default:
 		n.lanes.two.Store(t.chosen)
 	}
 }
 
-// tick returns what was sent since the last tick, and how many single requests shared a write; nothing if that was too long ago.
-func (t *trial) tick(now int64, requests, singles, writes uint64) (sent rate, shared uint64) {
-	sent = rate{requests - t.requests, now - t.at}
-	shared = (singles - t.singles) / max(writes-t.writes, 1)
-	t.at, t.requests, t.singles, t.writes = now, requests, singles, writes
-	if sent.time >= int64(staleTick) {
-		return rate{}, 0
+// tick returns what was carried since the last tick, and how long ago that was; nothing if it was too long.
+func (t *trial) tick(now int64, all traffic) (carried traffic, time int64) {
+	was := t.seen
+	carried = traffic{all.requests - was.requests, all.writes - was.writes, all.received - was.received, all.singles - was.singles}
+	time = now - t.at
+	t.at, t.seen = now, all
+	if time >= int64(staleTick) {
+		return traffic{}, 0
 	}
-	return sent, shared
+	return carried, time
 }
 
-// due reports whether it is time for a trial, after a tick in which so many single requests shared a write.
-func (t *trial) due(shared uint64) bool {
+// due reports whether it is time for a trial, after a tick of such demand.
+func (t *trial) due(d demand) bool {
 	t.pause = max(t.pause, firstPause)
 	switch {
-	case shared >= muchShared || t.chosen && shared >= littleShared:
+	case d == high || d == fair && t.chosen:
 		t.idle = 0
 		t.busy++
 	case t.idle < longestIdle:

@@ -14,8 +14,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// load is what a node is made to do: so many requests per tick with one connection and with two, so many in a write.
-type load struct{ one, two, shared uint64 }
+// load is what a node is made to do: so many requests per tick with one connection and with two.
+type load struct {
+	one, two uint64
+	demand   demand
+}
 
 // run has t see ticks of the load, and returns how many of them two connections were used in.
 func (t *trial) run(l load, ticks int) (two int) {
@@ -29,7 +32,7 @@ func (t *trial) run(l load, ticks int) (two int) {
 		switch {
 		case t.left > 0:
 			use = t.count(sent, use)
-		case t.due(l.shared):
+		case t.due(l.demand):
 			t.left, t.of = trialTicks, [2]rate{}
 		default:
 			use = t.chosen
@@ -43,10 +46,10 @@ func TestTwoConnectionsAreChosenWhereTheyBringMore(t *testing.T) {
 		load
 		chosen bool
 	}{
-		"a third more":      {load{1000, 1300, 32}, true},
-		"a little more":     {load{1000, 1040, 32}, false},
-		"less":              {load{1000, 800, 32}, false},
-		"no writes to save": {load{1000, 1300, 4}, false},
+		"a third more":  {load{1000, 1300, high}, true},
+		"a little more": {load{1000, 1040, high}, false},
+		"less":          {load{1000, 800, high}, false},
+		"a fair demand": {load{1000, 1300, fair}, false},
 	} {
 		tr := &trial{}
 		tr.run(c.load, 1000)
@@ -56,40 +59,60 @@ func TestTwoConnectionsAreChosenWhereTheyBringMore(t *testing.T) {
 
 func TestTrialsBecomeRare(t *testing.T) {
 	tr := &trial{}
-	two := tr.run(load{1000, 800, 32}, 20_000)
+	two := tr.run(load{1000, 800, high}, 20_000)
 	require.Less(t, two, 20_000/50, "100 s")
 	require.NotZero(t, two)
 
-	tr.run(load{1000, 1500, 32}, 3*longestPause)
+	tr.run(load{1000, 1500, high}, 3*longestPause)
 	require.True(t, tr.chosen, "what was not worth it may be later")
-	tr.run(load{1000, 900, 32}, 3*longestPause)
+	tr.run(load{1000, 900, high}, 3*longestPause)
 	require.False(t, tr.chosen, "and no more")
 }
 
 func TestOneConnectionDoesWhereThereIsLittleToDo(t *testing.T) {
 	tr := &trial{}
-	tr.run(load{1000, 1500, 32}, 500)
+	tr.run(load{1000, 1500, high}, 500)
 	require.True(t, tr.chosen)
 	for tr.left > 0 {
-		tr.run(load{1000, 1500, 32}, 1)
+		tr.run(load{1000, 1500, high}, 1)
 	}
-	tr.run(load{10, 10, 1}, longestIdle)
+	tr.run(load{10, 10, low}, longestIdle)
 	require.True(t, tr.chosen)
-	tr.run(load{10, 10, 1}, 1)
+	tr.run(load{10, 10, low}, 1)
 	require.False(t, tr.chosen)
 }
 
 // TestATickThatIsLateDoesNotCount: between it and the one before, nobody may have had anything to do.
 func TestATickThatIsLateDoesNotCount(t *testing.T) {
-	tr := &trial{at: 1, requests: 10, singles: 5, writes: 1}
-	sent, shared := tr.tick(1+int64(tick), 30, 15, 3)
-	require.Equal(t, rate{20, int64(tick)}, sent)
-	require.Equal(t, uint64(5), shared)
-	sent, shared = tr.tick(1+int64(tick+staleTick), 40, 25, 4)
-	require.Zero(t, sent)
-	require.Zero(t, shared)
-	sent, _ = tr.tick(1+int64(2*tick+staleTick), 45, 25, 5)
-	require.Equal(t, rate{5, int64(tick)}, sent)
+	tr := &trial{at: 1, seen: traffic{10, 1, 100, 5}}
+	carried, time := tr.tick(1+int64(tick), traffic{30, 3, 500, 15})
+	require.Equal(t, traffic{20, 2, 400, 10}, carried)
+	require.Equal(t, int64(tick), time)
+	carried, _ = tr.tick(1+int64(tick+staleTick), traffic{40, 4, 600, 25})
+	require.Zero(t, carried)
+	carried, _ = tr.tick(1+int64(2*tick+staleTick), traffic{45, 5, 600, 25})
+	require.Equal(t, traffic{requests: 5, writes: 1}, carried)
+}
+
+func TestDemand(t *testing.T) {
+	for name, c := range map[string]struct {
+		traffic traffic
+		owed    int
+		demand  demand
+	}{
+		"nothing":               {traffic{}, 0, low},
+		"64 callers":            {traffic{1280, 20, 100_000, 1280}, 64, high},
+		"64 callers, spread":    {traffic{1280, 40, 100_000, 640}, 32, high},
+		"24 callers, spread":    {traffic{1280, 80, 100_000, 640}, 12, fair},
+		"8 callers":             {traffic{800, 250, 80_000, 800}, 8, low},
+		"a caller with batches": {traffic{2000, 20, 400_000, 0}, 100, low},
+		"8 callers, 64 KiB":     {traffic{160, 160, 10 << 20, 160}, 8, high},
+		"the same, spread":      {traffic{300, 300, 20 << 20, 150}, 4, high},
+		"4 callers, spread":     {traffic{300, 300, 20 << 20, 150}, 2, fair},
+		"one caller, 64 KiB":    {traffic{130, 130, 8 << 20, 130}, 1, low},
+	} {
+		require.Equal(t, c.demand, c.traffic.demand(c.owed), name)
+	}
 }
 
 // insist has two connections chosen, whatever they bring, until the next trial, and has trials come often.
