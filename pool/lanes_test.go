@@ -92,6 +92,8 @@ func TestATickThatIsLateDoesNotCount(t *testing.T) {
 	require.Zero(t, carried)
 	carried, _ = tr.tick(1+int64(2*tick+staleTick), traffic{45, 5, 600, 25})
 	require.Equal(t, traffic{requests: 5, writes: 1}, carried)
+	carried, _ = tr.tick(1+int64(3*tick+staleTick), traffic{45, 5, 600, 2})
+	require.Equal(t, uint64(0), carried.singles, "of another connection, which has just begun")
 }
 
 func TestDemand(t *testing.T) {
