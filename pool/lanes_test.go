@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"sync"
 	"testing"
@@ -118,13 +119,13 @@ func TestDemand(t *testing.T) {
 }
 
 // insist has two connections chosen, whatever they bring, until the next trial, and has trials come often.
-func (t *trial) insist() { t.chosen, t.idle, t.pause = true, -1<<40, firstPause }
+func (t *trial) insist() { t.chosen, t.idle, t.pause = true, math.MinInt, firstPause }
 
 // spreadNode returns a node with two connections over which reads are spread for good.
 func spreadNode(t *testing.T, cfg Config) *Node {
 	n := newTestNode(t, cfg)
 	n.lanes.trial.insist()
-	n.lanes.trial.pause = 1 << 40
+	n.lanes.trial.pause = math.MaxInt
 	require.NoError(t, get(t.Context(), n, "k").Err)
 	openSecond(t, n)
 	n.lanes.two.Store(true)
