@@ -22,8 +22,8 @@
 //
 // Each line names the tests that show it; those named TestDifference… run gomemcache beside this package.
 //
-//   - All goroutines share one or two connections to each server, so MaxIdleConns has no effect. Each connection begins with the
-//     command "version"; to memcached 1.6.13 and later most requests are meta commands.
+//   - All goroutines share one or two connections to each server, so MaxIdleConns has no effect. Each connection begins
+//     with the command "version"; to memcached 1.6.13 and later most requests are meta commands.
 //   - An empty key is ErrMalformedKey. gomemcache sends it, and the server then takes a value for commands
 //     (TestDifferenceEmptyKey, TestMalformedKeys). Keys are checked before anything else (TestDifferenceTheKeyIsCheckedFirst).
 //   - DeleteAll flushes all servers, not only the one that an empty key would live on

@@ -18,7 +18,7 @@ type Config struct {
 
 	Timeout     time.Duration // of a try, from the call to its reply; default 100 ms. See Node.Do for large batches
 	DialTimeout time.Duration // of connecting, handshakes included; default three times Timeout, at most 240 ms
-	Conns       int           // connections. A key's requests always take the same one. Default 1, and 2 while single reads gain by it
+	Conns       int           // connections; a key's writes always take the same one. Default 1, and 2 while reads gain by it
 	MaxOwed     int           // replies owed on a connection; more callers wait. Default and most 1024
 	MaxQueued   int           // bytes queued on a connection and not yet written; default 4 MiB
 	MaxValue    int           // largest value sent or accepted, in bytes; default 8 MiB

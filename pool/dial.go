@@ -78,7 +78,7 @@ func (n *Node) ready(stream int) (<-chan struct{}, error) {
 
 // waitReady waits until the first of ops can be queued: for a connection, or for room on it.
 func (n *Node) waitReady(ctx context.Context, ops []*Op) error {
-	op, stream := ops[0], n.streamOf(ops)
+	op, stream := ops[0], n.streamOf(ops...)
 	dialing, err := n.ready(stream)
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (n *Node) spread(op *Op) int {
 }
 
 func (op *Op) isPlainRead() bool {
-	return op.Request.Command == protocol.Get && !op.Request.Mutates() && !op.Inspect && !op.repairs
+	return op.Request.Command == protocol.Get && !op.Request.Mutates() && !op.passesFence()
 }
 
 // trial compares both ways by turns and chooses. Only the tick of the first connection touches it.
@@ -47,7 +47,7 @@ type trial struct {
 	idle   int  // ticks in a row with little to do
 	busy   int  // ticks with much to do since the last trial
 	pause  int  // how many there must be before the next
-	dials  int  // times that there was no second connection for a trial
+	lacked bool // there was no second connection when it was last asked for
 	left   int  // ticks of the trial under way; 0: there is none
 	of     [2]rate
 }
@@ -108,17 +108,16 @@ func (n *Node) tickLanes(first *conn, now int64) {
 	if n.cfg.Conns != 0 || n.streams[0].Load() != first {
 		return
 	}
-	t, c := &n.lanes.trial, &n.count
-	carried, time := t.tick(now, traffic{c.requests.Load(), c.writes.Load(), c.bytesIn.Load(), first.singles})
-	switch {
-	case carried.requests == 0:
-	case t.left > 0:
-		n.lanes.two.Store(t.count(rate{carried.requests, time}, n.lanes.two.Load()))
-	case t.due(carried.demand(first.owed.len())) && n.hasSecond(first):
-		t.left, t.of = trialTicks, [2]rate{}
-	default:
-		n.lanes.two.Store(t.chosen)
+	l, c := &n.lanes, &n.count
+	carried, time := l.trial.tick(now, traffic{c.requests.Load(), c.writes.Load(), c.bytesIn.Load(), first.singles})
+	if carried.requests == 0 {
+		return
 	}
+	if l.trial.left == 0 && l.trial.due(carried.demand(first.owed.len())) && n.hasSecond(first) {
+		l.trial.begin()
+		return
+	}
+	l.two.Store(l.trial.next(rate{carried.requests, time}, l.two.Load()))
 }
 
 // tick returns what was carried since the last tick, and how long ago that was; nothing if it was too long.
@@ -149,8 +148,14 @@ func (t *trial) due(d demand) bool {
 	return t.busy >= t.pause
 }
 
-// count adds what a tick of the trial has brought, with two connections or not, and returns which way comes next.
-func (t *trial) count(sent rate, two bool) bool {
+func (t *trial) begin() { t.left, t.of = trialTicks, [2]rate{} }
+
+// next adds what a tick of the trial has brought, with two connections or not, and returns which way comes next. Without a
+// trial that is what was chosen.
+func (t *trial) next(sent rate, two bool) bool {
+	if t.left == 0 {
+		return t.chosen
+	}
 	if t.left%turnTicks != 0 {
 		of := &t.of[0]
 		if two {
@@ -189,15 +194,15 @@ func (n *Node) hasSecond(first *conn) bool {
 	case second == nil:
 		n.ready(1)
 	case second.id > first.id:
-		t.dials = 0
+		t.lacked = false
 		return true
 	case second.owed.len() == 0:
 		n.spawn(func() { second.fail(ErrClosed) })
 	}
-	if t.busy = 0; t.dials > 0 {
+	if t.busy = 0; t.lacked {
 		t.pause = min(rarer*t.pause, longestPause)
 	}
-	t.dials++
+	t.lacked = true
 	return false
 }
 

@@ -30,14 +30,11 @@ func (t *trial) run(l load, ticks int) (two int) {
 			two++
 			sent.requests = l.two
 		}
-		switch {
-		case t.left > 0:
-			use = t.count(sent, use)
-		case t.due(l.demand):
-			t.left, t.of = trialTicks, [2]rate{}
-		default:
-			use = t.chosen
+		if t.left == 0 && t.due(l.demand) {
+			t.begin()
+			continue
 		}
+		use = t.next(sent, use)
 	}
 	return two
 }
@@ -168,7 +165,9 @@ func TestReadsAreSpread(t *testing.T) {
 	even.Hash = 2
 	require.Zero(t, carried(even))
 	require.Zero(t, carried(of(protocol.Get, 0), of(protocol.Get, 0)), "a batch shares a write")
-	for _, c := range []protocol.Command{protocol.Set, protocol.Delete, protocol.Add, protocol.Append, protocol.Increment, protocol.Touch, protocol.GetAndTouch} {
+	for _, c := range []protocol.Command{
+		protocol.Set, protocol.Delete, protocol.Add, protocol.Append, protocol.Increment, protocol.Touch, protocol.GetAndTouch,
+	} {
 		require.Zero(t, carried(of(c, 0)), c)
 	}
 	require.Zero(t, carried(of(protocol.Get, protocol.Vivify)), "it takes a lease")

@@ -142,7 +142,7 @@ func (n *Node) Wait(ctx context.Context, ops []*Op) {
 // renew lets the tries of ops that found no connection or no room begin now. Their turn has come: those before them have
 // been answered, or their caller has waited at other nodes first. It does nothing if there is no connection to wait at.
 func (n *Node) renew(ops []*Op) {
-	if n.streams[n.streamOf(ops)].Load() == nil {
+	if n.streams[n.streamOf(ops...)].Load() == nil {
 		return
 	}
 	expires := n.now() + int64(n.cfg.Timeout)
@@ -174,16 +174,16 @@ func (n *Node) queue(ops []*Op, now int64) {
 		switch {
 		case op.phase != waiting:
 		case n.cfg.Conns <= 1:
-			n.queueOn(n.streamOf(ops), ops[i:], now)
+			n.queueOn(n.streamOf(ops...), ops[i:], now)
 			return
 		default:
-			n.queueOn(n.streamOf(ops[i:]), ops[i:i+1], now)
+			n.queueOn(n.streamOf(op), ops[i:i+1], now)
 		}
 	}
 }
 
 // streamOf returns which connection the first of ops takes.
-func (n *Node) streamOf(ops []*Op) int {
+func (n *Node) streamOf(ops ...*Op) int {
 	switch {
 	case !mechanism.PinnedStreams:
 		return rand.IntN(len(n.streams))
@@ -214,7 +214,7 @@ func (n *Node) Refuses(op *Op) bool {
 	if n.health.suspected.Load() == nil && n.dial.refused.Load() == nil {
 		return false
 	}
-	return n.refuses(n.streams[n.streamOf([]*Op{op})].Load(), n.now()) != nil
+	return n.refuses(n.streams[n.streamOf(op)].Load(), n.now()) != nil
 }
 
 // refuses returns why callers are to fail at once, c being their connection, if that is known without the lock: all callers

@@ -130,7 +130,7 @@ func (n *Node) unsure(job *repairJob, sent int64) time.Duration {
 	if job.conn == 0 {
 		return 0
 	}
-	c := n.streams[n.streamOf([]*Op{&job.op})].Load()
+	c := n.streams[n.streamOf(&job.op)].Load()
 	if c == nil || c.id != job.op.Token.conn {
 		return repairPause
 	}
