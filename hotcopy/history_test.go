@@ -196,9 +196,10 @@ type scenario struct {
 	writeTime time.Duration
 	reads     int // in all
 	restarts  bool
-	aware     bool // a writer with rules as well
-	alone     bool // one process reads and writes, and nobody else does
-	size      int  // of values
+	least     int64 // restarts
+	aware     bool  // a writer with rules as well
+	alone     bool  // one process reads and writes, and nobody else does
+	size      int   // of values
 	pause     time.Duration
 	dial      func(n *realnode.Node) pool.DialFunc // of processes; nil: plain
 	wrong     func(p *realProcess) route.Route     // instead of the copies
@@ -315,8 +316,12 @@ func (l *lab) run(s scenario) *history {
 	return h
 }
 
-// wantedRestarts are made in a history with restarts, however fast the machine reads.
-const wantedRestarts = 2
+// A history with restarts has so many at least, however fast the machine reads. For an old CAS to come again, nodes must have
+// restarted some times.
+const (
+	wantedRestarts = 2
+	caughtRestarts = 15
+)
 
 // read reads until enough has been read by all.
 func read(p *realProcess, h *history, left *atomic.Int64, s scenario) {
@@ -326,7 +331,7 @@ func read(p *realProcess, h *history, left *atomic.Int64, s scenario) {
 	dst := make([]byte, 0, s.size+100)
 	op := getOp(key)
 	ops := []*route.Op{op}
-	for n := left.Add(-1); n >= 0 || s.restarts && h.restarts.Load() < wantedRestarts; n = left.Add(-1) {
+	for n := left.Add(-1); n >= 0 || s.restarts && h.restarts.Load() < max(wantedRestarts, s.least); n = left.Add(-1) {
 		if s.alone && n%100 == 0 {
 			p.write(h, s.size)
 		}
@@ -533,7 +538,7 @@ func TestOwnWriteHistories(t *testing.T) {
 // restarted means an old value: here every life of a node is given the same mark before a process meets it.
 func TestHistoriesCatchAMissingGeneration(t *testing.T) {
 	s := scenario{
-		action: hotkey.Action{Kind: hotkey.Spread}, reads: caughtReads, restarts: true, size: 1000, pause: 5 * time.Millisecond,
+		action: hotkey.Action{Kind: hotkey.Spread}, reads: caughtReads, restarts: true, least: caughtRestarts, size: 1000, pause: 5 * time.Millisecond,
 		dial: func(n *realnode.Node) pool.DialFunc {
 			return func(ctx context.Context, network, addr string) (net.Conn, error) {
 				nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
