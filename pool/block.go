@@ -42,7 +42,7 @@ func (c *conn) takeBlock(k *call, reply *protocol.Reply, size int, op *Op) (more
 	if r.buf[end] != '\r' || r.buf[end+1] != '\n' {
 		return false, errBlock
 	}
-	k.buf = append(k.buf[:0], r.buf[start:end]...)
+	k.takeValue(r.buf[start:end])
 	r.r = end + 2
 	c.complete(k, reply)
 	return true, nil
@@ -103,7 +103,7 @@ func (c *conn) continueBlock() (complete bool, err error) {
 	}
 	r.r += 2
 	k := b.call
-	k.buf, k.direct = b.dst, b.op != nil
+	k.buf, k.given = b.dst, b.op != nil || k.fresh
 	reply := b.reply
 	*b = block{}
 	c.complete(k, &reply)

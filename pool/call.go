@@ -25,14 +25,15 @@ type call struct {
 	sampled   bool   // the connection's sampler is to be told
 	hash      uint64 // of the key
 	size      int    // of the value that is sent
+	fresh     bool   // the value that comes gets a slice of its own
 
 	// What came; written by the reader before it sets done.
-	reply  protocol.Reply
-	buf    []byte // the value
-	stats  []Stat
-	err    error
-	sent   bool // with err: some byte of the request may have been written
-	direct bool // buf is the caller's memory, or a slice made for it
+	reply protocol.Reply
+	buf   []byte // the value
+	stats []Stat
+	err   error
+	sent  bool // with err: some byte of the request may have been written
+	given bool // buf is the caller's: its own memory, or a slice made for it
 }
 
 // The states of a call. Only its own goroutine parks and abandons it; only the reader makes it done.
@@ -71,19 +72,32 @@ func (c *call) reset() {
 		c.buf = nil
 	}
 	c.state.Store(pending) // not by assignment: a tick may still look at a call that was just taken off (watch.expire)
-	c.baton, c.sent, c.direct, c.endsGroup, c.sampled = false, false, false, false, false
+	c.baton, c.sent, c.given, c.endsGroup, c.sampled = false, false, false, false, false
 	c.command, c.form, c.key, c.binary, c.opaque = 0, 0, "", false, 0
 	c.buf, c.stats, c.err = c.buf[:0], nil, nil // reply is written whole before it is read
+}
+
+// takeValue takes a value that has come whole. A slice of its own is made here, by the reader, so that the value is copied once.
+func (c *call) takeValue(value []byte) {
+	if !c.fresh {
+		c.buf = append(c.buf[:0], value...)
+		return
+	}
+	c.buf, c.given = make([]byte, len(value)), true
+	copy(c.buf, value)
 }
 
 // park waits for a token or for ctx. Whoever takes a call out of the parked state owes it one token, so one that is
 // under way is always taken.
 func (c *call) park(ctx context.Context) {
-	stop := ctx.Done()
-	if stop == nil {
-		<-c.wake
+	if stop := ctx.Done(); stop != nil {
+		c.parkUntil(stop)
 		return
 	}
+	<-c.wake
+}
+
+func (c *call) parkUntil(stop <-chan struct{}) {
 	select {
 	case <-c.wake:
 	case <-stop:

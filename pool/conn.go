@@ -110,32 +110,42 @@ func (c *conn) pushOne(op *Op) bool {
 	if !c.hasRoom() {
 		return false
 	}
-	r := &op.Request
-	var clear protocol.Request
 	if c.node.quarantine.until.Load() != 0 && c.node.Joining() {
-		switch entryOf(op) {
-		case refused:
-			op.fail(NotSent, ErrJoining)
-			return true
-		case cleared:
-			clear = clearOf(r)
-			r = &clear
-		}
+		c.pushJoining(op)
+	} else {
+		c.pushRequest(op, &op.Request)
 	}
+	return true
+}
+
+// pushJoining queues what a node that is joining may be asked of op.
+func (c *conn) pushJoining(op *Op) {
+	switch entryOf(op) {
+	case refused:
+		op.fail(NotSent, ErrJoining)
+	case cleared:
+		clear := clearOf(&op.Request)
+		c.pushRequest(op, &clear)
+	default:
+		c.pushRequest(op, &op.Request)
+	}
+}
+
+// pushRequest queues r, which is op's request or stands for it, unless it must not or cannot be sent on this connection.
+func (c *conn) pushRequest(op *Op, r *protocol.Request) {
 	if c.node.journal.active.Load() && !op.passesFence() && c.node.journal.fences(r, c.id) {
 		op.fail(NotSent, ErrMissedWrite)
-		return true
+		return
 	}
 	form, err := protocol.Plan(c.dialect, r)
 	if err != nil {
 		op.fail(NotSent, err)
-		return true
+		return
 	}
 	if r.Has(protocol.Compare) && op.Token.node != nil && !c.honours(op) {
-		return true
+		return
 	}
 	c.queue(op, r, form)
-	return true
 }
 
 // honours settles a compare-and-swap whose CAS must not be compared here. One of another node is an error. One that is
@@ -154,12 +164,13 @@ func (c *conn) honours(op *Op) bool {
 	return true
 }
 
-// queue encodes r, which is op's request or stands for it, behind what is queued already and adds op's call to the owed
+// queue encodes r behind what is queued already and adds op's call to the owed
 // replies.
 func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	k := c.node.newCall()
 	k.command, k.form, k.key, k.binary = r.Command, form, r.Key, r.Has(protocol.BinaryKey)
-	k.hash, k.size, k.sampled = op.Hash, len(r.Value), c.node.cfg.NewSampler != nil && op.isCallers() && r.Command.IsKeyed()
+	k.hash, k.size, k.fresh = op.Hash, len(r.Value), op.Dst == nil
+	k.sampled = c.node.cfg.NewSampler != nil && op.isCallers() && r.Command.IsKeyed()
 	switch {
 	case form == protocol.FormLine:
 		c.appendLine(r, k)

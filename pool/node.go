@@ -134,7 +134,11 @@ func (n *Node) Wait(ctx context.Context, ops []*Op) {
 			n.renew(ops[i:])
 		}
 		for op.phase != settled || n.again(op) {
-			n.advance(ctx, ops[i:])
+			if op.phase == flying {
+				op.conn.await(ctx, op)
+			} else {
+				n.tryQueue(ctx, ops[i:])
+			}
 		}
 	}
 }
@@ -153,15 +157,10 @@ func (n *Node) renew(ops []*Op) {
 	}
 }
 
-// advance takes the first op one step further.
-func (n *Node) advance(ctx context.Context, ops []*Op) {
-	op := ops[0]
-	if op.phase == flying {
-		op.conn.await(ctx, op)
-		return
-	}
+// tryQueue waits until the first op can be queued, and queues what can be.
+func (n *Node) tryQueue(ctx context.Context, ops []*Op) {
 	if err := n.waitReady(ctx, ops); err != nil {
-		op.fail(NotSent, err)
+		ops[0].fail(NotSent, err)
 		return
 	}
 	n.queue(ops, n.now())

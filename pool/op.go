@@ -166,17 +166,11 @@ func (op *Op) abandon(err error) bool {
 	return true
 }
 
-// ownSize is the size from which a value's buffer is given away, not copied.
-const ownSize = 1 << 10
-
 func (op *Op) valueOf(k *call) []byte {
-	if k.direct || op.Dst == nil && len(k.buf) >= ownSize {
+	if k.given {
 		v := k.buf
 		k.buf = nil
 		return v
-	}
-	if op.Dst == nil {
-		return append(make([]byte, 0, len(k.buf)), k.buf...)
 	}
 	return append(op.Dst, k.buf...)
 }

@@ -186,7 +186,7 @@ func TestNodesWorkAtOnce(t *testing.T) {
 // edgeSizes are around every size at which a value is read in another way.
 func edgeSizes() []int {
 	sizes := []int{1 << 20}
-	for _, edge := range []int{0, ownSize, tailSize, maxKeptBuf, directSize, directSize + tailSize, minReadBuf,
+	for _, edge := range []int{0, tailSize, maxKeptBuf, directSize, directSize + tailSize, minReadBuf,
 		2 * minReadBuf, maxReadBuf, maxReadBuf + tailSize, growAhead, growAhead + tailSize, 2 * growAhead, 3 * growAhead} {
 		for d := -3; d <= 3; d++ {
 			sizes = append(sizes, max(edge+d, 40))

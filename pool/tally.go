@@ -15,12 +15,14 @@ type Sampler interface {
 }
 
 // tally is what the reader of a connection counts of the replies that it delivers. It is the reader's own; the node's
-// counters get it once for each batch of replies, so that a reply costs one shared counter, that of its latency.
+// counters get it once for each batch of replies.
 type tally struct {
 	now          int64 // Node.now of the batch; 0: the clock was not read yet
 	hits, misses uint64
 	replies      int64
-	latency      int64   // sum
+	latency      int64 // sum
+	bucket       int   // of the histogram: that of the last replies
+	inBucket     uint64
 	sampler      Sampler // nil: there is none
 }
 
@@ -31,7 +33,11 @@ func (c *conn) count(k *call, status protocol.Status, size int) {
 		t.now = c.node.now()
 	}
 	took := t.now - c.owed.began(c.node.cfg.Timeout)
-	c.node.latency.counts[bucketOf(time.Duration(took))].Add(1)
+	if bucket := bucketOf(time.Duration(took)); bucket != t.bucket {
+		t.handBucket(c.node)
+		t.bucket = bucket
+	}
+	t.inBucket++
 	t.latency += took
 	t.replies++
 	isRead := k.command == protocol.Get || k.command == protocol.GetAndTouch
@@ -62,6 +68,7 @@ func (t *tally) hand(n *Node) {
 	if t.now == 0 {
 		return
 	}
+	t.handBucket(n)
 	n.latency.sum.Add(t.latency)
 	n.notePace(t.latency/t.replies, t.now)
 	if t.hits > 0 {
@@ -71,4 +78,11 @@ func (t *tally) hand(n *Node) {
 		n.count.misses.Add(t.misses)
 	}
 	t.now, t.hits, t.misses, t.replies, t.latency = 0, 0, 0, 0, 0
+}
+
+func (t *tally) handBucket(n *Node) {
+	if t.inBucket > 0 {
+		n.latency.counts[t.bucket].Add(t.inBucket)
+		t.inBucket = 0
+	}
 }

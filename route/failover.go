@@ -28,12 +28,16 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 		f.askHome(ctx, filter(ops, needsHome))
 		ops = without(ops, needsHome)
 	}
-	all := ops
 	order := f.order()
 	try := order.askFirst(ctx, ops)
-	if !slices.ContainsFunc(all, isNoHit) {
-		return
+	if slices.ContainsFunc(ops, isNoHit) {
+		f.goOn(ctx, ops, order, try)
 	}
+}
+
+// goOn asks other replicas what the first one, asked in that try, has not found.
+func (f *failover) goOn(ctx context.Context, ops []*Op, order reading, try int) {
+	all := ops
 	if try == 0 {
 		askAgain(ctx, filter(ops, func(op *Op) bool { return isMiss(op) && f.second(order, op) != 0 }), func(op *Op) Route {
 			return order.nth(op, f.second(order, op))
