@@ -12,6 +12,10 @@
 // taken between two slices of the same round, and the median of the rounds' ratios is shown, so that a disturbance
 // which lasts longer than a round does not favour anybody. Absolute numbers depend on the machine; ratios hold better.
 //
+// Two clients are floors, and do nothing that a client does to be safe: "raw connection" has a connection for each goroutine,
+// "raw pipeline" one for all. Beside a goal stands what the better of them came to: where that is below the goal, the goal is
+// not one for this machine.
+//
 // Two modes: "free" pins nothing and sets GOMAXPROCS=2, which is what a user sees on a small machine; "one CPU" pins
 // the program and its servers to one CPU with GOMAXPROCS=1, which shows what an operation costs in all.
 //

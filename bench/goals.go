@@ -62,6 +62,7 @@ var goalsOf = map[string][]goal{
 type check struct {
 	workload, client, what string
 	limit, measured        float64
+	floor                  float64 // what the best of the floors came to; NaN if none ran
 	atLeast                bool
 }
 
@@ -92,7 +93,7 @@ func checkGoals(result result, m mode) []check {
 		}
 		checks = append(checks, check{
 			workload: result.workload.name, client: g.client, what: g.what(),
-			limit: g.bound(m), measured: g.measure(row, result), atLeast: g.metric.name == throughput.name,
+			limit: g.bound(m), measured: g.measure(row, result), floor: g.floor(result), atLeast: g.isMinimum(),
 		})
 	}
 	return checks
@@ -108,6 +109,24 @@ func (g goal) measure(row row, result result) float64 {
 	}
 	return medianRatio(row.samples, base.samples, g.metric)
 }
+
+// floor measures the floors as if the goal were theirs, and returns the best. What a client allocates has none.
+func (g goal) floor(result result) float64 {
+	best := math.NaN()
+	for _, p := range floors {
+		row, ran := result.row(p.name)
+		if !ran || g.against == "" {
+			continue
+		}
+		if x := g.measure(row, result); math.IsNaN(best) || (x > best) == g.isMinimum() {
+			best = x
+		}
+	}
+	return best
+}
+
+// isMinimum reports whether more is better.
+func (g goal) isMinimum() bool { return g.metric.name == throughput.name }
 
 // verdict is "ok", "below" a goal that is a minimum, "above" one that is a maximum, or "not measured".
 func (c check) verdict() string {

@@ -11,27 +11,26 @@ import (
 
 var peerRaw = peer{name: "raw connection", open: openRaw}
 
-// rawClient gives each goroutine a connection and no more: no pool, no deadline, no routing. It is the floor of what a
-// client costs that sends one request at a time on a connection.
+// rawClient gives each goroutine a connection to each node and no more: no pool, no deadline, no health. It is the floor of
+// what a client costs that sends one request at a time on a connection.
 type rawClient struct {
-	addr  string
+	nodes []string
 	conns []net.Conn
 }
 
-func openRaw(_ *servers, nodes []string, _ int) (client, error) {
-	if len(nodes) != 1 {
-		return nil, errUnsupported
-	}
-	return &rawClient{addr: nodes[0]}, nil
-}
+func openRaw(_ *servers, nodes []string, _ int) (client, error) { return &rawClient{nodes: nodes}, nil }
 
 func (c *rawClient) worker() (worker, error) {
-	conn, err := net.Dial("tcp", c.addr)
-	if err != nil {
-		return nil, err
+	w := &rawWorker{in: make([]byte, 0, 4<<10), keys: make([][]string, len(c.nodes))}
+	for _, node := range c.nodes {
+		conn, err := net.Dial("tcp", node)
+		if err != nil {
+			return nil, err
+		}
+		c.conns = append(c.conns, conn)
+		w.conns = append(w.conns, conn)
 	}
-	c.conns = append(c.conns, conn)
-	return &rawWorker{conn: conn, in: make([]byte, 0, 4<<10)}, nil
+	return w, nil
 }
 
 func (c *rawClient) close() {
@@ -41,9 +40,13 @@ func (c *rawClient) close() {
 }
 
 type rawWorker struct {
-	conn    net.Conn
+	conns   []net.Conn // by node
+	keys    [][]string // of a GetMulti, by node
 	out, in []byte
 }
+
+// node returns where a key lives: by the last digit of its number, which costs nothing.
+func (w *rawWorker) node(key string) int { return int(key[len(key)-1]) % len(w.conns) }
 
 var (
 	endOfLine = []byte("\r\n")
@@ -54,7 +57,7 @@ var (
 // get returns a value of its own, as the libraries do.
 func (w *rawWorker) get(key string) (int, error) {
 	w.out = append(append(append(w.out[:0], "get "...), key...), "\r\n"...)
-	if err := w.exchange(endOfGet); err != nil {
+	if err := w.exchange(w.node(key), endOfGet); err != nil {
 		return 0, err
 	}
 	value, err := valueOf(w.in)
@@ -68,7 +71,7 @@ func (w *rawWorker) set(key string, value []byte) error {
 	w.out = append(append(append(w.out[:0], "set "...), key...), " 0 0 "...)
 	w.out = append(strconv.AppendInt(w.out, int64(len(value)), 10), "\r\n"...)
 	w.out = append(append(w.out, value...), "\r\n"...)
-	if err := w.exchange(endOfLine); err != nil {
+	if err := w.exchange(w.node(key), endOfLine); err != nil {
 		return err
 	}
 	if string(w.in) != "STORED\r\n" {
@@ -77,17 +80,65 @@ func (w *rawWorker) set(key string, value []byte) error {
 	return nil
 }
 
-func (w *rawWorker) getMulti([]string) (int, error) { return 0, errUnsupported }
+// getMulti returns how many keys it has put into a map, with a value of its own for each, as the libraries do.
+func (w *rawWorker) getMulti(keys []string) (int, error) {
+	for i := range w.keys {
+		w.keys[i] = w.keys[i][:0]
+	}
+	for _, key := range keys {
+		node := w.node(key)
+		w.keys[node] = append(w.keys[node], key)
+	}
+	for node, keys := range w.keys {
+		w.out = append(w.out[:0], "get"...)
+		for _, key := range keys {
+			w.out = append(append(w.out, ' '), key...)
+		}
+		w.out = append(w.out, endOfLine...)
+		if _, err := w.conns[node].Write(w.out); err != nil {
+			return 0, err
+		}
+	}
+	found := make(map[string][]byte, len(keys))
+	for node, keys := range w.keys {
+		if err := w.read(node, endOfGet); err != nil {
+			return 0, err
+		}
+		if err := takeValues(found, keys, w.in); err != nil {
+			return 0, err
+		}
+	}
+	return len(found), nil
+}
 
-// exchange writes the request and reads until the reply ends with suffix. The benchmark's values never do.
-func (w *rawWorker) exchange(suffix []byte) error {
-	if _, err := w.conn.Write(w.out); err != nil {
+// takeValues puts the values of a reply, which come in the order of keys, into found.
+func takeValues(found map[string][]byte, keys []string, reply []byte) error {
+	for _, key := range keys {
+		line, rest, _ := bytes.Cut(reply, endOfLine)
+		size, err := sizeIn(line)
+		if err != nil || len(rest) < size+len(endOfLine) {
+			return fmt.Errorf("reply %q: %w", line, err)
+		}
+		found[key] = bytes.Clone(rest[:size])
+		reply = rest[size+len(endOfLine):]
+	}
+	return nil
+}
+
+// exchange writes the request to a node and reads the reply.
+func (w *rawWorker) exchange(node int, suffix []byte) error {
+	if _, err := w.conns[node].Write(w.out); err != nil {
 		return err
 	}
+	return w.read(node, suffix)
+}
+
+// read reads until the reply of a node ends with suffix. The benchmark's values never do.
+func (w *rawWorker) read(node int, suffix []byte) error {
 	w.in = w.in[:0]
 	for !bytes.HasSuffix(w.in, suffix) {
 		w.in = slices.Grow(w.in, 1)
-		n, err := w.conn.Read(w.in[len(w.in):cap(w.in)])
+		n, err := w.conns[node].Read(w.in[len(w.in):cap(w.in)])
 		if err != nil {
 			return err
 		}
@@ -99,12 +150,20 @@ func (w *rawWorker) exchange(suffix []byte) error {
 // valueOf cuts the value out of "VALUE key flags bytes\r\n...\r\nEND\r\n".
 func valueOf(reply []byte) ([]byte, error) {
 	line, rest, _ := bytes.Cut(reply, endOfLine)
-	if !bytes.HasPrefix(line, []byte("VALUE ")) {
-		return nil, errMiss
+	size, err := sizeIn(line)
+	if err != nil {
+		return nil, err
 	}
-	size, err := strconv.Atoi(string(line[bytes.LastIndexByte(line, ' ')+1:]))
-	if err != nil || size+len(endOfLine)+len(endOfGet) != len(rest) {
+	if size+len(endOfLine)+len(endOfGet) != len(rest) {
 		return nil, fmt.Errorf("reply %q", line)
 	}
 	return rest[:size], nil
+}
+
+// sizeIn returns the bytes in "VALUE key flags bytes".
+func sizeIn(line []byte) (int, error) {
+	if !bytes.HasPrefix(line, []byte("VALUE ")) {
+		return 0, errMiss
+	}
+	return strconv.Atoi(string(line[bytes.LastIndexByte(line, ' ')+1:]))
 }

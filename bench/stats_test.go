@@ -132,15 +132,18 @@ func TestCheckGoals(t *testing.T) {
 		rows: []row{
 			{name: anchor, samples: throughputs(10)},
 			{name: nameNohop, samples: throughputs(30)},
+			{name: peerRaw.name, samples: throughputs(20)},
+			{name: peerPipeline.name, samples: throughputs(40)},
 			{name: nameRueidis, note: "NOT RUN"},
 		},
 	}
 	free := checkGoals(res, modeFree)
 	require.Len(t, free, 3, "a client that did not run has no goals to meet")
 	require.Equal(t, check{
-		workload: "w", client: nameNohop, what: "ops/s × bradfitz", limit: 2, measured: 3, atLeast: true,
+		workload: "w", client: nameNohop, what: "ops/s × bradfitz", limit: 2, measured: 3, floor: 4, atLeast: true,
 	}, free[0])
 	require.Equal(t, "not measured", free[1].verdict())
 	require.Equal(t, "allocs/op", free[2].what)
+	require.True(t, math.IsNaN(free[2].floor), "what a client allocates has no floor")
 	require.Len(t, checkGoals(res, modeOneCPU), 2, "a goal that is none in this mode is left out")
 }

@@ -153,9 +153,9 @@ func (r *report) goals() {
 		return
 	}
 	met := 0
-	t := &table{header: []string{"workload", "client", "measured in", "goal", "measured", ""}}
+	t := &table{header: []string{"workload", "client", "measured in", "goal", "measured", "", "floor"}}
 	for _, c := range r.checks {
-		t.add(c.workload, c.client, c.what, c.bound(), ratio(c.measured), c.verdict())
+		t.add(c.workload, c.client, c.what, c.bound(), ratio(c.measured), c.verdict(), ratio(c.floor))
 		if c.verdict() == "ok" {
 			met++
 		}

@@ -32,6 +32,7 @@ const (
 )
 
 var (
+	floors      = []peer{peerRaw, peerPipeline}
 	pipelining  = []peer{peerRueidis, peerRueidisDelayed}
 	gomemcaches = []peer{peerBradfitz, peerGrafana}
 	nohops      = []peer{peerNohop, peerNohopAppend}
@@ -71,7 +72,7 @@ func getLoad(goroutines int) workload {
 		about:      fmt.Sprintf("get 100 B, %d goroutines, 1 node", goroutines),
 		goroutines: goroutines, nodes: 1,
 		data: uniform(1000, small), step: getStep,
-		peers: join(gomemcaches, []peer{peerRaw, peerProxied}, pipelining, nohops),
+		peers: join(gomemcaches, floors, []peer{peerProxied}, pipelining, nohops),
 	}
 }
 
@@ -81,7 +82,7 @@ func setLoad(name string, size int) workload {
 		about:      fmt.Sprintf("set %d B, 64 goroutines, 1 node", size),
 		goroutines: 64, nodes: 1,
 		data: uniform(1000, size), step: setStep,
-		peers: join(gomemcaches, []peer{peerRaw, peerProxied}, pipelining, []peer{peerNohop}),
+		peers: join(gomemcaches, floors, []peer{peerProxied}, pipelining, []peer{peerNohop}),
 	}
 }
 
@@ -91,7 +92,7 @@ func largeLoad(goroutines int) workload {
 		about:      fmt.Sprintf("get 64 KiB, %d goroutines, 1 node; AppendGet where there is one", goroutines),
 		goroutines: goroutines, nodes: 1,
 		data: uniform(64, large), step: getStep,
-		peers: join(gomemcaches, []peer{peerRaw, peerRueidis}, nohops),
+		peers: join(gomemcaches, floors, []peer{peerRueidis}, nohops),
 	}
 }
 
@@ -101,7 +102,7 @@ func multiLoad(goroutines int) workload {
 		about:      fmt.Sprintf("GetMulti of 100 keys of 100 B, %d goroutines, 3 nodes", goroutines),
 		goroutines: goroutines, nodes: nodeCount,
 		data: uniform(1000, small), step: multiStep,
-		peers: join(gomemcaches, []peer{peerNohop}),
+		peers: join(gomemcaches, []peer{peerRaw, peerNohop}),
 	}
 }
 
@@ -133,7 +134,7 @@ func workLoad() workload {
 		goroutines: 64, nodes: 1,
 		data:  uniform(1000, small),
 		step:  func(w worker, d *dataset, id int) func() error { return withWork(getStep(w, d, id), turns) },
-		peers: join(gomemcaches, []peer{peerRueidis}, nohops),
+		peers: join(gomemcaches, []peer{peerPipeline, peerRueidis}, nohops),
 	}
 }
 
@@ -143,7 +144,7 @@ func mixedLoad() workload {
 		about:      "get 100 B, 1 in 20 gets is 64 KiB, 64 goroutines, 1 node",
 		goroutines: 64, nodes: 1,
 		data: mixed(1000, 20), step: getStep,
-		peers: join(gomemcaches, []peer{peerRueidis}, nohops),
+		peers: join(gomemcaches, []peer{peerPipeline, peerRueidis}, nohops),
 	}
 }
 
@@ -153,7 +154,7 @@ func rateLoad(name string, rate int) workload {
 		about:      fmt.Sprintf("get 100 B, %d per second at random moments from 64 goroutines, 1 node", rate),
 		goroutines: 64, nodes: 1, rate: rate, stretch: 3,
 		data: uniform(1000, small), step: getStep,
-		peers: join(gomemcaches, []peer{peerRaw}, pipelining, nohops),
+		peers: join(gomemcaches, floors, pipelining, nohops),
 	}
 }
 
@@ -163,7 +164,7 @@ func busyLoad() workload {
 		about:      "get 100 B, 8 goroutines, 1 node, two CPU-bound goroutines beside",
 		goroutines: 8, nodes: 1, burners: 2,
 		data: uniform(1000, small), step: getStep,
-		peers: join(gomemcaches, []peer{peerRaw}, pipelining, nohops),
+		peers: join(gomemcaches, floors, pipelining, nohops),
 	}
 }
 
