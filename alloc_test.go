@@ -63,3 +63,20 @@ func TestAllocations(t *testing.T) {
 		})
 	}
 }
+
+// TestGetMultiAllocatesLittle: what a call allocates does not grow with its keys, but for the bytes.
+func TestGetMultiAllocatesLittle(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector makes sync.Pool forget")
+	}
+	addrs := []string{realnode.Start(t).Addr, realnode.Start(t).Addr, realnode.Start(t).Addr}
+	c := newClient(t, memcache.WithServers(addrs...), memcache.WithTimeout(longTimeout))
+	keys := manyKeys(100)
+	fill(t, c, keys)
+	require.LessOrEqual(t, testing.AllocsPerRun(200, func() {
+		got, err := c.GetMulti(t.Context(), keys)
+		if err != nil || len(got) != len(keys) {
+			t.Fatal(len(got), err)
+		}
+	}), 20.0)
+}

@@ -39,7 +39,8 @@ func (item *Item) fill(op *route.Op) {
 
 // GetMulti returns the items of keys that are there, by key. All servers are asked at once. A malformed key, or one that
 // the selector has no server for, is an error without a map. If servers fail, the map holds what the others had: the
-// error is that of the server, or if several fail a *MultiError of the root package with that of each.
+// error is that of the server, or if several fail a *MultiError of the root package with that of each. Small values of one
+// call share memory: to keep a few of many for long, copy them.
 func (c *Client) GetMulti(keys []string) (map[string]*Item, error) {
 	b := batches.Get().(*batch)
 	defer b.free()

@@ -42,7 +42,7 @@ func (c *conn) takeBlock(k *call, reply *protocol.Reply, size int, op *Op) (more
 	if r.buf[end] != '\r' || r.buf[end+1] != '\n' {
 		return false, errBlock
 	}
-	k.takeValue(r.buf[start:end])
+	c.takeValue(k, r.buf[start:end])
 	r.r = end + 2
 	c.complete(k, reply)
 	return true, nil

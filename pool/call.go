@@ -25,7 +25,8 @@ type call struct {
 	sampled   bool   // the connection's sampler is to be told
 	hash      uint64 // of the key
 	size      int    // of the value that is sent
-	fresh     bool   // the value that comes gets a slice of its own
+	fresh     bool   // the value that comes gets new memory
+	batch     uint32 // what was queued together with it; 0: nothing was
 
 	// What came; written by the reader before it sets done.
 	reply protocol.Reply
@@ -33,7 +34,7 @@ type call struct {
 	stats []Stat
 	err   error
 	sent  bool // with err: some byte of the request may have been written
-	given bool // buf is the caller's: its own memory, or a slice made for it
+	given bool // buf is the caller's: its own memory, or new
 }
 
 // The states of a call. Only its own goroutine parks and abandons it; only the reader makes it done.
@@ -75,16 +76,6 @@ func (c *call) reset() {
 	c.baton, c.sent, c.given, c.endsGroup, c.sampled = false, false, false, false, false
 	c.command, c.form, c.key, c.binary, c.opaque = 0, 0, "", false, 0
 	c.buf, c.stats, c.err = c.buf[:0], nil, nil // reply is written whole before it is read
-}
-
-// takeValue takes a value that has come whole. A slice of its own is made here, by the reader, so that the value is copied once.
-func (c *call) takeValue(value []byte) {
-	if !c.fresh {
-		c.buf = append(c.buf[:0], value...)
-		return
-	}
-	c.buf, c.given = make([]byte, len(value)), true
-	copy(c.buf, value)
 }
 
 // park waits for a token or for ctx. Whoever takes a call out of the parked state owes it one token, so one that is

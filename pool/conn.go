@@ -32,6 +32,8 @@ type conn struct {
 	lastPush int64      // Node.now
 	queued   uint32     // requests in wbuf
 	singles  uint64     // requests so far that came alone
+	batches  uint32     // and batches
+	batch    uint32     // which of them is being queued; 0: none
 	hold     hold
 	watch    watch
 
@@ -68,6 +70,7 @@ func (c *conn) push(ops []*Op, now int64) (n int) {
 		c.hold.since = now
 	}
 	first := c.owed.tail.Load()
+	c.openBatch(len(ops))
 	for _, op := range ops {
 		if op.phase == waiting && !c.pushOne(op) {
 			break
@@ -84,6 +87,14 @@ func (c *conn) push(ops []*Op, now int64) (n int) {
 	}
 	c.watch.arm(c)
 	return n
+}
+
+// openBatch notes that n ops are to be queued together.
+func (c *conn) openBatch(n int) {
+	if c.batch = 0; n > 1 {
+		c.batches = max(c.batches+1, 1) // never 0
+		c.batch = c.batches
+	}
 }
 
 // lock takes the connection's lock for a push. A connection that was idle for long is looked at first: the node may have
@@ -169,7 +180,7 @@ func (c *conn) honours(op *Op) bool {
 func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	k := c.node.newCall()
 	k.command, k.form, k.key, k.binary = r.Command, form, r.Key, r.Has(protocol.BinaryKey)
-	k.hash, k.size, k.fresh = op.Hash, len(r.Value), op.Dst == nil
+	k.hash, k.size, k.fresh, k.batch = op.Hash, len(r.Value), op.Dst == nil, c.batch
 	k.sampled = c.node.cfg.NewSampler != nil && op.isCallers() && r.Command.IsKeyed()
 	switch {
 	case form == protocol.FormLine:

@@ -11,7 +11,7 @@ import (
 type Op struct {
 	Request protocol.Request
 	Hash    uint64 // of the key; picks the connection, so that a key's mutations keep their order
-	Dst     []byte // the value of a read is appended here; nil asks for a slice of its own
+	Dst     []byte // the value of a read is appended here; nil asks for new memory, which small values of a batch share
 	Token   Token  // set by a reply; with Compare: that of the read that brought Request.CAS
 
 	// ForUpdate marks a read whose CAS is to be used: it must come from the node where a compare-and-swap takes effect. It

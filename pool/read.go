@@ -21,6 +21,7 @@ type reader struct {
 	reply   protocol.Reply // the line decoded last
 	owesEnd bool           // the last key of a line has hit: END is still to come
 	block   block          // the large data block that is being read
+	arena   arena
 	spin    spin
 	tally   tally
 
