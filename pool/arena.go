@@ -20,7 +20,7 @@ func (c *conn) takeValue(k *call, value []byte) {
 	case !k.fresh:
 		k.buf = append(k.buf[:0], value...)
 		return
-	case k.batch == 0 || len(value) > maxShared:
+	case k.batch == 0 || len(value) == 0 || len(value) > maxShared:
 		k.buf = make([]byte, len(value))
 		copy(k.buf, value)
 	default:
@@ -34,18 +34,19 @@ func (c *conn) takeValue(k *call, value []byte) {
 func (c *conn) share(batch uint32, value []byte) []byte {
 	a, n := &c.reader.arena, len(value)
 	if a.batch != batch || cap(a.free)-len(a.free) < n {
-		run := min(n*c.owedOf(batch), maxArenaRun)
-		*a = arena{batch, make([]byte, 0, max(n, run))}
+		*a = arena{batch, make([]byte, 0, n*c.owedOf(batch, maxArenaRun/n))}
 	}
 	at := len(a.free)
 	a.free = append(a.free, value...)
 	return a.free[at : at+n : at+n]
 }
 
-// owedOf returns how many calls are owed first that are of that batch.
-func (c *conn) owedOf(batch uint32) (n int) {
-	for k := c.owed.peek(0); k != nil && k.batch == batch; k = c.owed.peek(uint32(n)) {
-		n++
+// owedOf returns how many of the calls that are owed first are of that batch, as the head is; it counts to most.
+func (c *conn) owedOf(batch uint32, most int) int {
+	for n := 1; n < most; n++ {
+		if k := c.owed.peek(uint32(n)); k == nil || k.batch != batch {
+			return n
+		}
 	}
-	return n
+	return most
 }
