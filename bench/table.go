@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"runtime"
 	"strings"
 	"text/tabwriter"
@@ -49,8 +50,18 @@ func newReport(out io.Writer, m mode, markdown bool) *report {
 }
 
 func (r *report) heading(cfg config) {
-	r.title("#", fmt.Sprintf("%s: GOMAXPROCS=%d, %s, medians of %d rounds of %v",
-		r.mode, runtime.GOMAXPROCS(0), runtime.Version(), cfg.rounds, cfg.duration))
+	r.title("#", fmt.Sprintf("%s: GOMAXPROCS=%d, %s, congestion control %s, medians of %d rounds of %v",
+		r.mode, runtime.GOMAXPROCS(0), runtime.Version(), congestionControl(), cfg.rounds, cfg.duration))
+}
+
+// congestionControl names what sends on the machine's TCP connections. It shows in results of large values: BBR paces what
+// follows each other on one connection.
+func congestionControl() string {
+	name, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(name))
 }
 
 func (r *report) title(level, text string) {
