@@ -99,6 +99,18 @@ func (c *conn) expire(now int64) {
 	}
 }
 
+// LookNow has callers that read from the node's connections look now whether their contexts have ended, and not at the next
+// tick. It is for who has ended one; a caller that does not read notices by itself.
+func (n *Node) LookNow() {
+	for i := range n.streams {
+		if c := n.streams[i].Load(); c != nil {
+			c.mu.Lock()
+			c.interruptReader(n.now())
+			c.mu.Unlock()
+		}
+	}
+}
+
 func (c *conn) interruptReader(now int64) {
 	w := &c.watch
 	if w.reader != nil && (w.ends <= now || w.reader.Err() != nil) {

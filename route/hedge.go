@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/nohop/memcache/pool"
 )
 
 // HedgeOptions say when a read is sent to a second replica, and how often.
@@ -41,8 +43,8 @@ type hedged struct {
 // ends later than Do runs in b, on copies. All that is no plain read is served as Failover serves it.
 //
 // Reads of a batch are hedged by the node that they go to first. A read answered before the delay costs a timer and no
-// goroutine; of a batch that ends at several nodes, each has one, for each has a delay of its own. A caller that reads from
-// a connection itself notices within 5 ms that the second replica has won (pool.Node.Do).
+// goroutine; of a batch that ends at several nodes, each has one, for each has a delay of its own. That the second replica has
+// won is noticed at once, or where the first read had moved on to a third one by then, within 5 ms (pool.Node.Do).
 //
 // A negative delay is ErrHedgeDelay; without p or b the error is ErrNoPart.
 //
@@ -200,6 +202,14 @@ func (s *hedge) run() {
 		}
 	}
 	s.cancel()
+	s.route.lookNow(s.copies[0])
+}
+
+// lookNow has a caller that reads from a connection of the node that op goes to first notice that it was given up.
+func (h *hedged) lookNow(op *Op) {
+	if n, isNode := resolve(h.placement.Replicas(op).nth(0), op).(*pool.Node); isNode {
+		n.LookNow()
+	}
 }
 
 // settle gives ops that the first read has not served what the second came to, if that is better.

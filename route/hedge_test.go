@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/nohop/memcache/memcachetest"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/stretchr/testify/require"
@@ -284,4 +285,27 @@ func TestHedgedOverNodes(t *testing.T) {
 	servers[0].Resume()
 	require.Eventually(t, func() bool { return nodes[0].Stats().Owed == 0 }, testTimeout, time.Millisecond)
 	require.Equal(t, pool.Up, nodes[0].Stats().State)
+}
+
+// A caller that reads from the slow node's connection itself notices at once that the other one has won.
+func TestHedgedIsNoticedAtOnce(t *testing.T) {
+	for _, reads := range []int{1, 3} {
+		withSlow(t, nil, func(t *testing.T, s *slowSet) {
+			s.servers[0].Inject(memcachetest.Delay(200 * time.Millisecond))
+			b := NewBackground(10)
+			tree := built(t)(Hedged(Fixed(s.routes...), lots(3*time.Millisecond), b))
+			ops := make([]*Op, reads)
+			for i := range ops {
+				ops[i] = get("k")
+			}
+			start := time.Now()
+			do(tree, ops...)
+			require.Equal(t, 3*time.Millisecond, time.Since(start))
+			for _, op := range ops {
+				require.Equal(t, "v", outcome(op))
+				require.Equal(t, s.nodes[1].Name(), op.Node.Name())
+			}
+			b.Close()
+		})
+	}
 }
