@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/fnv"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,9 +24,47 @@ func WithMcrouterConfig(path string) Option {
 		if path == "" {
 			return badOption("the configuration file of mcrouter has no name")
 		}
-		c.mcrouter = path
+		c.mcrouter.path = path
 		return c.setTopology(configured)
 	}
+}
+
+// WithMcrouterRoutePrefix says where keys without a routing prefix go, "/region/cluster/", as mcrouter's --route-prefix does. It
+// also has keys with one understood where the file of WithMcrouterConfig has a single route. Without it, they go to the route
+// for "/././", or if there is none to the file's first.
+func WithMcrouterRoutePrefix(prefix string) Option {
+	return func(c *config) error {
+		if prefix == "" {
+			return badOption("an empty routing prefix")
+		}
+		c.mcrouter.routePrefix = prefix
+		return nil
+	}
+}
+
+// WithMcrouterParams says what %name% stands for in the file of WithMcrouterConfig, as mcrouter's --config-params does: nil, bool,
+// int, int64, float64, string, []any or map[string]any by name. hostid, default-route, default-region and default-cluster stand
+// for something by themselves, unless they are among them.
+func WithMcrouterParams(params map[string]any) Option {
+	return func(c *config) error {
+		c.mcrouter.params = maps.Clone(params)
+		return nil
+	}
+}
+
+// mcrouterArguments are what mcrouter is told at its start of its configuration.
+type mcrouterArguments struct {
+	path        string // "": there is none
+	routePrefix string
+	params      map[string]any
+}
+
+// validateMcrouter refuses arguments without a file.
+func (c *config) validateMcrouter() error {
+	if m := &c.mcrouter; m.path == "" && (m.routePrefix != "" || m.params != nil) {
+		return badOption("a routing prefix and parameters are for WithMcrouterConfig")
+	}
+	return nil
 }
 
 // validateConfigured refuses what would be passed over, because the file says it.
@@ -102,7 +141,7 @@ func (f *configFile) changed() bool {
 
 // startConfig takes the configuration file and follows it until ctx ends.
 func (c *Client) startConfig(ctx context.Context) error {
-	c.configFile = &configFile{path: c.cfg.mcrouter}
+	c.configFile = &configFile{path: c.cfg.mcrouter.path}
 	if err := c.loadConfig(ctx); err != nil {
 		return err
 	}
@@ -131,7 +170,7 @@ func (c *Client) followConfig(ctx context.Context) {
 		}
 		c.viewEvent(err)
 		if err != nil {
-			c.cfg.log.Error("memcache: configuration refused; the last one stays", "file", c.cfg.mcrouter, "error", err)
+			c.cfg.log.Error("memcache: configuration refused; the last one stays", "file", c.cfg.mcrouter.path, "error", err)
 		}
 	}
 }
@@ -172,7 +211,7 @@ func (c *Client) tookConfig(parsed *route.Config) {
 }
 
 func (c *Client) configEnv(set *nodeSet) route.ConfigEnv {
-	dir := filepath.Dir(c.cfg.mcrouter)
+	dir := filepath.Dir(c.cfg.mcrouter.path)
 	return route.ConfigEnv{
 		Node: func(s route.Server) (route.Route, error) {
 			return set.get(nodeSpec{name: s.Addr, addr: s.Addr, timeout: s.Timeout}), nil
@@ -183,9 +222,11 @@ func (c *Client) configEnv(set *nodeSet) route.ConfigEnv {
 			}
 			return c.configFile.read(path)
 		},
-		HostID:     hostID(),
-		Background: c.background,
-		Logger:     c.cfg.log,
+		Params:       c.cfg.mcrouter.params,
+		HostID:       hostID(),
+		DefaultRoute: c.cfg.mcrouter.routePrefix,
+		Background:   c.background,
+		Logger:       c.cfg.log,
 	}
 }
 

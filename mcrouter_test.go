@@ -98,6 +98,14 @@ func TestWithMcrouterConfigRefuses(t *testing.T) {
 	} {
 		require.ErrorIs(t, with(o), memcache.ErrBadOption, name)
 	}
+	for name, o := range map[string]memcache.Option{
+		"prefix": memcache.WithMcrouterRoutePrefix("/a/b/"), "params": memcache.WithMcrouterParams(map[string]any{"a": 1}),
+	} {
+		_, err := memcache.New(memcache.WithServers("10.0.0.1"), o)
+		require.ErrorIs(t, err, memcache.ErrBadOption, name)
+	}
+	require.ErrorIs(t, with(memcache.WithMcrouterRoutePrefix("")), memcache.ErrBadOption)
+	require.ErrorIs(t, with(memcache.WithMcrouterRoutePrefix("/a")), route.ErrRoutingPrefix)
 	_, err := memcache.New(memcache.WithMcrouterConfig(""))
 	require.ErrorIs(t, err, memcache.ErrBadOption)
 	_, err = memcache.New(memcache.WithMcrouterConfig(path + ".none"))
@@ -108,6 +116,27 @@ func TestWithMcrouterConfigRefuses(t *testing.T) {
 	require.ErrorAs(t, err, &placed)
 	require.Equal(t, []any{path, 2, 10}, []any{placed.File, placed.Line, placed.Column})
 	require.Contains(t, err.Error(), `there is no pool "A"`)
+}
+
+// What mcrouter is told on its command line is told by options.
+func TestMcrouterArguments(t *testing.T) {
+	east, west := memcachetest.NewServer(), memcachetest.NewServer()
+	defer east.Close()
+	defer west.Close()
+	path := filepath.Join(t.TempDir(), "mcrouter.json")
+	writeConfig(t, path, `{
+	  "pools": {"E": {"servers": ["%east%"]}, "W": {"servers": ["%west%"]}},
+	  "routes": {"/east/one/": "PoolRoute|E", "/west/%cluster%/": "PoolRoute|W"}
+	}`)
+	params := map[string]any{"east": east.Addr(), "west": west.Addr(), "cluster": "one"}
+	c := newClient(t, memcache.WithMcrouterConfig(path), memcache.WithMcrouterParams(params),
+		memcache.WithMcrouterRoutePrefix("/west/one/"), memcache.WithTimeout(longTimeout))
+	params["east"] = "elsewhere" // the client has a copy
+	require.NoError(t, c.Set(t.Context(), item("a", "without a prefix")))
+	require.Equal(t, []int{0, 1}, []int{east.Stats().CurrItems, west.Stats().CurrItems})
+	require.NoError(t, c.Set(t.Context(), item("/east/one/b", "with one")))
+	require.Equal(t, []int{1, 1}, []int{east.Stats().CurrItems, west.Stats().CurrItems})
+	require.Empty(t, c.McrouterConfig().Warnings)
 }
 
 // A good new version is applied, a bad one refused, and what stays keeps its connections.

@@ -31,7 +31,7 @@ type config struct {
 	compression     *compression // nil: none
 	maxUncompressed int          // 0: the default
 	log             *slog.Logger
-	mcrouter        string                           // WithMcrouterConfig; "": none
+	mcrouter        mcrouterArguments
 	build           func(Nodes) (route.Route, error) // WithRoute; nil: the tree of a preset
 	policy          WritePolicy
 	propagation     *time.Duration // WithPropagation; nil: the default
@@ -77,7 +77,7 @@ func (c *config) spreads() bool {
 }
 
 func (c *config) validate() error {
-	for _, validate := range []func() error{c.validateCoherent, c.validateNamespace, c.validateCompression} {
+	for _, validate := range []func() error{c.validateCoherent, c.validateNamespace, c.validateCompression, c.validateMcrouter} {
 		if err := validate(); err != nil {
 			return err
 		}

@@ -44,7 +44,7 @@ type hedged struct {
 //
 // Reads of a batch are hedged by the node that they go to first. A read answered before the delay costs a timer and no
 // goroutine; of a batch that ends at several nodes, each has one, for each has a delay of its own. That the second replica has
-// won is noticed at once, or where the first read had moved on to a third one by then, within 5 ms (pool.Node.Do).
+// won is noticed at once, or where the first read had moved on to another one by then, within 5 ms (pool.Node.Do).
 //
 // A negative delay is ErrHedgeDelay; without p or b the error is ErrNoPart.
 //
