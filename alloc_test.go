@@ -64,7 +64,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// TestGetMultiAllocatesLittle: what a call allocates does not grow with its keys, but for the bytes.
+// TestGetMultiAllocatesLittle: a hundred small values are not a hundred allocations.
 func TestGetMultiAllocatesLittle(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector makes sync.Pool forget")

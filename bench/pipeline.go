@@ -7,8 +7,6 @@ import (
 	"io"
 	"net"
 	"runtime"
-	"slices"
-	"strconv"
 	"sync"
 )
 
@@ -74,9 +72,7 @@ func (w *pipelineWorker) get(key string) (int, error) {
 
 func (w *pipelineWorker) set(key string, value []byte) error {
 	x := w.client.lock()
-	x.out = append(append(append(x.out, "set "...), key...), " 0 0 "...)
-	x.out = append(strconv.AppendInt(x.out, int64(len(value)), 10), "\r\n"...)
-	x.out = append(append(x.out, value...), "\r\n"...)
+	x.out = appendSet(x.out, key, value)
 	return w.do(x)
 }
 
@@ -152,10 +148,10 @@ func (c *pipelineClient) read(w *pipelineWorker, isGet bool) error {
 		return err
 	}
 	line = bytes.TrimSuffix(line, endOfLine)
-	switch {
-	case !isGet && string(line) != "STORED":
-		return fmt.Errorf("set: %q", slices.Clone(line))
-	case !isGet:
+	if !isGet && string(line) != "STORED" {
+		return fmt.Errorf("set: %q", line)
+	}
+	if !isGet {
 		return nil
 	}
 	size, err := sizeIn(line)

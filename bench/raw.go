@@ -68,9 +68,7 @@ func (w *rawWorker) get(key string) (int, error) {
 }
 
 func (w *rawWorker) set(key string, value []byte) error {
-	w.out = append(append(append(w.out[:0], "set "...), key...), " 0 0 "...)
-	w.out = append(strconv.AppendInt(w.out, int64(len(value)), 10), "\r\n"...)
-	w.out = append(append(w.out, value...), "\r\n"...)
+	w.out = appendSet(w.out[:0], key, value)
 	if err := w.exchange(w.node(key), endOfLine); err != nil {
 		return err
 	}
@@ -114,15 +112,20 @@ func (w *rawWorker) getMulti(keys []string) (int, error) {
 // takeValues puts the values of a reply, which come in the order of keys, into found.
 func takeValues(found map[string][]byte, keys []string, reply []byte) error {
 	for _, key := range keys {
-		line, rest, _ := bytes.Cut(reply, endOfLine)
-		size, err := sizeIn(line)
-		if err != nil || len(rest) < size+len(endOfLine) {
-			return fmt.Errorf("reply %q: %w", line, err)
+		value, rest, err := cutValue(reply)
+		if err != nil {
+			return err
 		}
-		found[key] = bytes.Clone(rest[:size])
-		reply = rest[size+len(endOfLine):]
+		found[key] = bytes.Clone(value)
+		reply = rest
 	}
 	return nil
+}
+
+func appendSet(dst []byte, key string, value []byte) []byte {
+	dst = append(append(append(dst, "set "...), key...), " 0 0 "...)
+	dst = append(strconv.AppendInt(dst, int64(len(value)), 10), endOfLine...)
+	return append(append(dst, value...), endOfLine...)
 }
 
 // exchange writes the request to a node and reads the reply.
@@ -149,15 +152,24 @@ func (w *rawWorker) read(node int, suffix []byte) error {
 
 // valueOf cuts the value out of "VALUE key flags bytes\r\n...\r\nEND\r\n".
 func valueOf(reply []byte) ([]byte, error) {
+	value, rest, err := cutValue(reply)
+	if err == nil && len(rest) != len(endOfGet) {
+		err = fmt.Errorf("%d bytes behind the value", len(rest))
+	}
+	return value, err
+}
+
+// cutValue cuts off "VALUE key flags bytes\r\n...\r\n".
+func cutValue(reply []byte) (value, rest []byte, err error) {
 	line, rest, _ := bytes.Cut(reply, endOfLine)
 	size, err := sizeIn(line)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if size+len(endOfLine)+len(endOfGet) != len(rest) {
-		return nil, fmt.Errorf("reply %q", line)
+	if len(rest) < size+len(endOfLine) {
+		return nil, nil, fmt.Errorf("reply %q", line)
 	}
-	return rest[:size], nil
+	return rest[:size], rest[size+len(endOfLine):], nil
 }
 
 // sizeIn returns the bytes in "VALUE key flags bytes".

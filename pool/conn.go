@@ -175,8 +175,7 @@ func (c *conn) honours(op *Op) bool {
 	return true
 }
 
-// queue encodes r behind what is queued already and adds op's call to the owed
-// replies.
+// queue encodes r behind what is queued already and adds op's call to the owed replies.
 func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 	k := c.node.newCall()
 	k.command, k.form, k.key, k.binary = r.Command, form, r.Key, r.Has(protocol.BinaryKey)

@@ -12,8 +12,7 @@
 //     is left to the flusher. The reader reads from the socket, gives every reply to the call at the head of the queue, wakes
 //     the callers of those, and when its own has come hands the role to the next that waits (read.go, deliver.go). A large
 //     value is read straight into the memory of the caller that wants it (block.go); small ones of a batch share memory
-//     (arena.go). A reader alone looks for its reply for
-//     a moment before it sleeps (spin.go).
+//     (arena.go). A reader alone looks for its reply for a moment before it sleeps (spin.go).
 //
 // So a caller alone writes, reads and returns without a hand-over, and sixty-four callers make a few system calls for all.
 // There is no goroutine per request or per connection. A connection that owes replies has a timer that ticks every 5 ms and

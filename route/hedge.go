@@ -39,8 +39,8 @@ type hedged struct {
 
 // Hedged reads as Failover does, and sends a plain read that has not been answered after a delay to the next replica too;
 // the first reply wins, and if both ways fail the error is that of the first. Each read fills Limit, and where that has no
-// token, there is no second read. The slower read is given up: its late reply is dropped, and what
-// ends later than Do runs in b, on copies. All that is no plain read is served as Failover serves it.
+// token, there is no second read. The slower read is given up: its late reply is dropped, and what ends later than Do runs in b,
+// on copies. All that is no plain read is served as Failover serves it.
 //
 // Reads of a batch are hedged by the node that they go to first. A read answered before the delay costs a timer and no
 // goroutine; of a batch that ends at several nodes, each has one, for each has a delay of its own. That the second replica has
@@ -80,6 +80,9 @@ func (h *hedged) canHedge(op *Op) bool {
 	return isPlainGet(op) && len(h.placement.Replicas(op).All) > 1
 }
 
+// asked returns the route that op goes to first.
+func (h *hedged) asked(op *Op) Route { return resolve(h.placement.Replicas(op).nth(0), op) }
+
 func (h *hedged) Do(ctx context.Context, ops []*Op) {
 	if rest := without(ops, h.canHedge); len(rest) > 0 {
 		h.first.Do(ctx, rest)
@@ -90,7 +93,7 @@ func (h *hedged) Do(ctx context.Context, ops []*Op) {
 	case 1:
 		h.read(ctx, ops)
 	default:
-		doEach(ctx, ops, func(op *Op) Route { return hedgedPart{h, resolve(h.placement.Replicas(op).nth(0), op)} })
+		doEach(ctx, ops, func(op *Op) Route { return hedgedPart{h, h.asked(op)} })
 	}
 }
 
@@ -207,7 +210,7 @@ func (s *hedge) run() {
 
 // lookNow has a caller that reads from a connection of the node that op goes to first notice that it was given up.
 func (h *hedged) lookNow(op *Op) {
-	if n, isNode := resolve(h.placement.Replicas(op).nth(0), op).(*pool.Node); isNode {
+	if n, isNode := h.asked(op).(*pool.Node); isNode {
 		n.LookNow()
 	}
 }
