@@ -174,17 +174,18 @@ func (c *conn) broke(err error) {
 
 // fill reads once. It reports whether the watch has interrupted the read.
 func (c *conn) fill() (interrupted bool, err error) {
-	dst := c.reader.block.room()
-	if dst != nil {
-		n, err := c.readSome(dst)
-		c.reader.block.got += n
+	r := &c.reader
+	if dst := r.block.room(); dst != nil {
+		n, err := c.readSome(dst, r.buf[:r.size])
+		direct := min(n, len(dst))
+		r.block.got += direct
+		r.r, r.w = 0, n-direct // all before was of the block
 		return c.filled(n, err)
 	}
-	r := &c.reader
 	if err := r.makeRoom(); err != nil {
 		return false, err
 	}
-	n, err := c.readSome(r.buf[r.w:r.size])
+	n, err := c.readSome(r.buf[r.w:r.size], nil)
 	r.w += n
 	return c.filled(n, err)
 }

@@ -4,6 +4,7 @@ import (
 	"net"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // tcpUserTimeout is TCP_USER_TIMEOUT of linux/tcp.h, which package syscall does not name.
@@ -28,7 +29,7 @@ func setUserTimeout(tcp *net.TCPConn, d time.Duration) error {
 // rawSocket reads from a connection's socket without parking the goroutine.
 type rawSocket struct {
 	raw     syscall.RawConn
-	buf     []byte
+	into    [2]syscall.Iovec
 	n       int
 	attempt func(fd uintptr) bool
 }
@@ -41,18 +42,24 @@ func newRawSocket(nc net.Conn) *rawSocket {
 	}
 	s := &rawSocket{raw: raw}
 	s.attempt = func(fd uintptr) bool {
-		s.n, _ = syscall.Read(int(fd), s.buf)
+		n, _, failed := syscall.Syscall(syscall.SYS_READV, fd, uintptr(unsafe.Pointer(&s.into)), uintptr(len(s.into)))
+		if s.n = int(n); failed != 0 {
+			s.n = 0
+		}
 		return true
 	}
 	return s
 }
 
-// tryRead returns how much it has read: 0 or less if nothing is there, or on an error, which the next ordinary read finds
-// again.
-func (s *rawSocket) tryRead(buf []byte) int {
-	s.buf, s.n = buf, 0
+// tryRead reads into buf and, once that is full, into more, and returns how much: 0 if nothing is there, or on an error, which
+// the next ordinary read finds again.
+func (s *rawSocket) tryRead(buf, more []byte) int {
+	s.into = [2]syscall.Iovec{{Base: unsafe.SliceData(buf)}, {Base: unsafe.SliceData(more)}}
+	s.into[0].SetLen(len(buf))
+	s.into[1].SetLen(len(more))
+	s.n = 0
 	_ = s.raw.Read(s.attempt)
-	s.buf = nil
+	s.into = [2]syscall.Iovec{}
 	return s.n
 }
 

@@ -15,6 +15,6 @@ type rawSocket struct{}
 
 func newRawSocket(net.Conn) *rawSocket { return nil }
 
-func (*rawSocket) tryRead([]byte) int { return 0 }
+func (*rawSocket) tryRead(_, _ []byte) int { return 0 }
 
 func yieldThread() {}

@@ -70,11 +70,12 @@ var (
 	glance  = attempt{time.Nanosecond, 64} // one look
 )
 
-// readSome reads what there is into buf, waiting for it if need be. The caller is the reader.
-func (c *conn) readSome(buf []byte) (int, error) {
+// readSome reads what there is into buf, waiting for it if need be. Once that is full it may go on into more, which saves a
+// read of its own for the end of a block. The caller is the reader.
+func (c *conn) readSome(buf, more []byte) (int, error) {
 	s, start := &c.reader.spin, c.node.now()
 	if try := s.wanted(c, start); try.limit > 0 {
-		n := c.spinRead(buf, start+int64(try.limit))
+		n := c.spinRead(buf, more, start+int64(try.limit))
 		end := c.node.now()
 		s.tried(try, n, time.Duration(end-start), end)
 		if n > 0 {
@@ -160,11 +161,18 @@ func (s *spin) parked(took time.Duration, now int64) {
 	}
 }
 
-// spinRead tries to read without parking, at least once; 0 means that nothing has come by end.
-func (c *conn) spinRead(buf []byte, end int64) int {
+// spinRead tries to read without parking, at least once; 0 means that nothing has come by end. The rest of a block may be
+// there already, anything else is waited for.
+func (c *conn) spinRead(buf, more []byte, end int64) int {
+	socket := c.reader.spin.socket
+	if c.reader.block.call != nil {
+		if n := socket.tryRead(buf, more); n > 0 {
+			return n
+		}
+	}
 	for {
 		yieldThread()
-		if n := c.reader.spin.socket.tryRead(buf); n > 0 {
+		if n := socket.tryRead(buf, more); n > 0 {
 			return n
 		}
 		if c.node.now() >= end {

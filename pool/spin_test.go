@@ -68,7 +68,7 @@ func TestALonelyReaderTriesLessAndLess(t *testing.T) {
 		if try := s.wanted(c, 1); try.limit > 0 {
 			require.Equal(t, lonely, try)
 			tries++
-			require.Zero(t, c.spinRead(nothing, 0))
+			require.Zero(t, c.spinRead(nothing, nil, 0))
 			s.tried(try, 0, time.Microsecond, 1)
 		}
 	}
