@@ -34,6 +34,8 @@ type spin struct {
 	shy      int        // reads by a caller alone to park, because they did
 	skip     int        // reads to park before the next try
 	useless  int        // tries in a row that brought nothing
+	later    int        // tries to begin by giving way before the next that looks first
+	early    int        // looks in a row that came before the reply
 	slow     bool       // the last try took long
 	notUntil int64      // Node.now when to try again after two that did
 }
@@ -49,6 +51,7 @@ const (
 	sampleWeight = 4 // of a short park between many reads without
 
 	maxUseless = 8
+	maxEarly   = 6
 	pressedFor = 100 * time.Millisecond // between two parks under pressure, each of which may take half as long
 	aloneReads = 32                     // reads alone between two questions whether others want to run
 	othersRun  = 100 * time.Microsecond // giving way takes longer if they do; to wake an idle processor takes less
@@ -62,12 +65,13 @@ const (
 type attempt struct {
 	limit   time.Duration
 	maxSkip int
+	looks   bool // reads before giving way, while that finds something
 }
 
 var (
-	pressed = attempt{100 * time.Microsecond, 8} // several round trips on a local network; a fiftieth of a long park
-	lonely  = attempt{50 * time.Microsecond, 64}
-	glance  = attempt{time.Nanosecond, 64} // one look
+	pressed = attempt{100 * time.Microsecond, 8, false} // several round trips on a local network; a fiftieth of a long park
+	lonely  = attempt{50 * time.Microsecond, 64, true}
+	glance  = attempt{time.Nanosecond, 64, false} // one look; one before giving way finds few of the replies under way
 )
 
 // readSome reads what there is into buf, waiting for it if need be. Once that is full it may go on into more, which saves a
@@ -75,7 +79,7 @@ var (
 func (c *conn) readSome(buf, more []byte) (int, error) {
 	s, start := &c.reader.spin, c.node.now()
 	if try := s.wanted(c, start); try.limit > 0 {
-		n := c.spinRead(buf, more, start+int64(try.limit))
+		n := c.spinRead(buf, more, try, start+int64(try.limit))
 		end := c.node.now()
 		s.tried(try, n, time.Duration(end-start), end)
 		if n > 0 {
@@ -161,12 +165,12 @@ func (s *spin) parked(took time.Duration, now int64) {
 	}
 }
 
-// spinRead tries to read without parking, at least once; 0 means that nothing has come by end. The rest of a block may be
-// there already, anything else is waited for.
-func (c *conn) spinRead(buf, more []byte, end int64) int {
-	socket := c.reader.spin.socket
-	if c.reader.block.call != nil {
-		if n := socket.tryRead(buf, more); n > 0 {
+// spinRead tries to read without parking, at least once; 0 means that nothing has come by end.
+func (c *conn) spinRead(buf, more []byte, try attempt, end int64) int {
+	s, socket := &c.reader.spin, c.reader.spin.socket
+	if c.reader.block.call != nil || try.looks && s.looksFirst() {
+		n := socket.tryRead(buf, more)
+		if s.looked(n); n > 0 {
 			return n
 		}
 	}
@@ -179,6 +183,27 @@ func (c *conn) spinRead(buf, more []byte, end int64) int {
 			return 0
 		}
 	}
+}
+
+// looksFirst reports whether to read before giving way. The rest of a block is mostly there, and so are the replies of the
+// second of several nodes that are waited for one after the other.
+func (s *spin) looksFirst() bool {
+	if s.later > 0 {
+		s.later--
+		return false
+	}
+	return true
+}
+
+// looked takes note of what such a look has brought. Those that came too early become rare: where no reply is ever there, one
+// try in 65 has one.
+func (s *spin) looked(n int) {
+	if n > 0 {
+		s.early, s.later = 0, 0
+		return
+	}
+	s.early = min(s.early+1, maxEarly)
+	s.later = 1 << s.early
 }
 
 // newSpin returns a spin for nc.

@@ -68,7 +68,7 @@ func TestALonelyReaderTriesLessAndLess(t *testing.T) {
 		if try := s.wanted(c, 1); try.limit > 0 {
 			require.Equal(t, lonely, try)
 			tries++
-			require.Zero(t, c.spinRead(nothing, nil, 0))
+			require.Zero(t, c.spinRead(nothing, nil, lonely, 0))
 			s.tried(try, 0, time.Microsecond, 1)
 		}
 	}
@@ -79,6 +79,26 @@ func TestALonelyReaderTriesLessAndLess(t *testing.T) {
 	s.shy = 0
 	c.owed.push(new(call), 0)
 	require.Equal(t, glance, s.wanted(c, 1), "not alone")
+}
+
+// A lonely reader looks before it gives way, but seldom where that has found nothing.
+func TestALonelyReaderLooksFirstWhereThatPays(t *testing.T) {
+	s, looks := new(spin), 0
+	for range 1000 {
+		if s.looksFirst() {
+			looks++
+			s.looked(0)
+		}
+	}
+	require.InDelta(t, 19, looks, 2, "after 2, 4, 8, 16, 32 tries without, then after 64")
+
+	for !s.looksFirst() {
+	}
+	s.looked(1)
+	for range 10 {
+		require.True(t, s.looksFirst())
+		s.looked(1)
+	}
 }
 
 // Where goroutines compute, the reader parks now and then only, until parks have become short.
