@@ -10,158 +10,258 @@ import (
 	"sync"
 )
 
-var peerPipeline = peer{name: "raw pipeline", open: openPipeline}
+var (
+	peerPipeline           = peer{name: "raw pipeline", open: openPipeline}
+	peerPipelineReplicated = peer{name: "raw pipeline", open: openPipelineReplicated}
+)
 
-// pipelineClient has all goroutines share one connection and does no more: no deadline, no health, no routing, no check that a
-// reply belongs to its request, and after an error nothing. It is the floor of what a client costs that shares a connection:
-// on a machine where it does not reach a goal, nothing does that wakes a goroutine for each reply.
+// pipelineClient has all goroutines share one connection to each node and does no more: no deadline, no health, no routing, no
+// check that a reply belongs to its request, and after an error nothing. It is the floor of what a client costs that shares
+// connections: on a machine where it does not reach a goal, nothing does that wakes a goroutine for each reply.
 type pipelineClient struct {
-	conn net.Conn
-	in   *bufio.Reader
-
-	mu      sync.Mutex
-	open    exchange // callers add to it
-	spare   exchange // memory of an earlier one
-	leading bool     // one of the callers writes and reads
-}
-
-// exchange is what is written at once, and whose replies are read at once.
-type exchange struct {
-	out    []byte
-	owed   []*pipelineWorker
-	isLine bool // the requests are the keys of one "get"
+	pipes      []*pipe
+	replicated bool // a set goes to every node, else to one
 }
 
 func openPipeline(_ *servers, nodes []string, _ int) (client, error) {
-	if len(nodes) != 1 {
-		return nil, errUnsupported
+	c := new(pipelineClient)
+	for _, node := range nodes {
+		conn, err := net.Dial("tcp", node)
+		if err != nil {
+			return nil, err
+		}
+		c.pipes = append(c.pipes, &pipe{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)})
 	}
-	conn, err := net.Dial("tcp", nodes[0])
-	if err != nil {
-		return nil, err
+	return c, nil
+}
+
+func openPipelineReplicated(s *servers, nodes []string, goroutines int) (client, error) {
+	c, err := openPipeline(s, nodes, goroutines)
+	if err == nil {
+		c.(*pipelineClient).replicated = true
 	}
-	return &pipelineClient{conn: conn, in: bufio.NewReaderSize(conn, 64<<10)}, nil
+	return c, err
 }
 
 func (c *pipelineClient) worker() (worker, error) {
-	return &pipelineWorker{client: c, wake: make(chan struct{}, 1)}, nil
+	w := &pipelineWorker{replicated: c.replicated, turns: make([]turn, len(c.pipes))}
+	for i, p := range c.pipes {
+		w.turns[i] = turn{pipe: p, wake: make(chan struct{}, 1)}
+	}
+	return w, nil
 }
 
-func (c *pipelineClient) close() { c.conn.Close() }
+func (c *pipelineClient) close() {
+	for _, p := range c.pipes {
+		p.conn.Close()
+	}
+}
 
-// pipelineWorker is one caller and what it waits for.
+// pipe is a connection that callers share: of those that want something, one writes and reads for all.
+type pipe struct {
+	conn net.Conn
+	in   *bufio.Reader
+
+	mu    sync.Mutex
+	open  exchange // callers add to it
+	spare exchange // memory of an earlier one
+	led   bool     // one of the callers writes and reads
+}
+
+// exchange is what is written at once, and whose replies are read at once: the keys of one "get", and then sets.
+type exchange struct {
+	line, sets    []byte
+	gets, storers []*turn
+}
+
+// turn is one caller at one pipe.
+type turn struct {
+	pipe  *pipe
+	wake  chan struct{}
+	first bool     // nobody led when it came: it does
+	leads bool     // set before wake: it is the next leader, and not answered yet
+	led   exchange // what it has written
+	value []byte
+	err   error
+}
+
 type pipelineWorker struct {
-	client *pipelineClient
-	wake   chan struct{}
-	leads  bool // set before wake: it is the next leader, and not answered yet
-	value  []byte
-	err    error
+	turns      []turn // by node
+	replicated bool
+}
+
+// at returns the turn at key's node: by the last digit of its number, which costs nothing.
+func (w *pipelineWorker) at(key string) []turn {
+	i := int(key[len(key)-1]) % len(w.turns)
+	return w.turns[i : i+1]
 }
 
 // get returns a value of its own, as the libraries do.
 func (w *pipelineWorker) get(key string) (int, error) {
-	x := w.client.lock()
-	if !x.isLine {
-		x.isLine = true
-		x.out = append(x.out, "get"...)
+	turns := w.at(key)
+	t := &turns[0]
+	x := t.pipe.lock()
+	if len(x.gets) == 0 {
+		x.line = append(x.line, "get"...)
 	}
-	x.out = append(append(x.out, ' '), key...)
-	err := w.do(x)
-	return len(w.value), err
+	x.line = append(append(x.line, ' '), key...)
+	x.gets = append(x.gets, t)
+	t.begin()
+	err := finish(turns)
+	return len(t.value), err
 }
 
 func (w *pipelineWorker) set(key string, value []byte) error {
-	x := w.client.lock()
-	x.out = appendSet(x.out, key, value)
-	return w.do(x)
+	turns := w.turns
+	if !w.replicated {
+		turns = w.at(key)
+	}
+	for i := range turns {
+		t := &turns[i]
+		x := t.pipe.lock()
+		x.sets = appendSet(x.sets, key, value)
+		x.storers = append(x.storers, t)
+		t.begin()
+	}
+	return finish(turns)
 }
 
 func (w *pipelineWorker) getMulti([]string) (int, error) { return 0, errUnsupported }
 
-// lock returns the exchange that a caller adds its request to. A workload either gets or sets, so that it is of one kind.
-func (c *pipelineClient) lock() *exchange {
-	c.mu.Lock()
-	return &c.open
+// lock returns the exchange that a caller adds its request to.
+func (p *pipe) lock() *exchange {
+	p.mu.Lock()
+	return &p.open
 }
 
-// do waits for the reply to what was added to x, under the lock. The first to come leads: it lets those that were just woken
-// add theirs, and writes and reads for all. Those that come meanwhile are the next exchange, and the first of them its leader.
-func (w *pipelineWorker) do(x *exchange) error {
-	c := w.client
-	x.owed = append(x.owed, w)
-	waits := c.leading
-	c.leading = true
-	c.mu.Unlock()
-	if waits {
-		<-w.wake
-	} else {
-		w.leads = true
-		runtime.Gosched()
-	}
-	if w.leads {
-		w.leads = false
-		c.lead(w)
-	}
-	return w.err
+// begin unlocks. The first to come leads.
+func (t *turn) begin() {
+	t.first, t.pipe.led = !t.pipe.led, true
+	t.pipe.mu.Unlock()
 }
 
-func (c *pipelineClient) lead(leader *pipelineWorker) {
-	c.mu.Lock()
-	x := c.open
-	c.open = exchange{out: c.spare.out[:0], owed: c.spare.owed[:0]}
-	c.mu.Unlock()
-	if x.isLine {
-		x.out = append(x.out, endOfLine...)
+// finish waits for the replies at all pipes. Who leads lets those that were just woken add their requests first; those that
+// come later are the next exchange, and the first of them its leader. All callers wait at the pipes in the same order.
+func finish(turns []turn) error {
+	runtime.Gosched()
+	for i := range turns {
+		if turns[i].first {
+			turns[i].write()
+		}
 	}
-	_, err := c.conn.Write(x.out)
-	for _, w := range x.owed {
+	var failed error
+	for i := range turns {
+		t := &turns[i]
+		t.wait()
+		if t.err != nil {
+			failed = t.err
+		}
+	}
+	return failed
+}
+
+func (t *turn) wait() {
+	if !t.first {
+		<-t.wake
+	}
+	if t.leads {
+		t.leads = false
+		t.write()
+	} else if !t.first {
+		return
+	}
+	t.lead()
+}
+
+func (t *turn) write() {
+	p := t.pipe
+	p.mu.Lock()
+	x := p.open
+	p.open = p.spare.emptied()
+	p.mu.Unlock()
+	out := x.line
+	if len(x.gets) > 0 {
+		out = append(out, endOfLine...)
+	}
+	out = append(out, x.sets...)
+	x.line = out
+	t.led = x
+	_, t.err = p.conn.Write(out)
+}
+
+func (x exchange) emptied() exchange {
+	return exchange{x.line[:0], x.sets[:0], x.gets[:0], x.storers[:0]}
+}
+
+// lead reads for all and hands on.
+func (t *turn) lead() {
+	p, x, err := t.pipe, t.led, t.err
+	for _, of := range x.gets {
 		if err == nil {
-			err = c.read(w, x.isLine)
+			err = p.readValue(of)
 		}
-		w.err = err
-		if w != leader {
-			w.wake <- struct{}{}
+		of.answer(err, t)
+	}
+	if len(x.gets) > 0 && err == nil {
+		_, err = p.in.Discard(len(endOfGet))
+	}
+	for _, of := range x.storers {
+		if err == nil {
+			err = p.readStored()
 		}
+		of.answer(err, t)
 	}
-	if x.isLine && err == nil {
-		_, leader.err = c.in.Discard(len(endOfGet))
+	p.handOn(x)
+}
+
+// answer gives t its result, and wakes its caller unless that is the leader.
+func (t *turn) answer(err error, leader *turn) {
+	t.err = err
+	if t != leader {
+		t.wake <- struct{}{}
 	}
-	c.handOn(x)
 }
 
 // handOn makes the first of those that have come meanwhile the leader, if there is one.
-func (c *pipelineClient) handOn(done exchange) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.spare = done
-	if c.leading = len(c.open.owed) > 0; c.leading {
-		next := c.open.owed[0]
+func (p *pipe) handOn(done exchange) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.spare = done
+	var next *turn
+	switch {
+	case len(p.open.gets) > 0:
+		next = p.open.gets[0]
+	case len(p.open.storers) > 0:
+		next = p.open.storers[0]
+	}
+	if p.led = next != nil; p.led {
 		next.leads = true
 		next.wake <- struct{}{}
 	}
 }
 
-// read reads w's reply: "VALUE key flags bytes\r\n...\r\n", without the END of its line, or "STORED\r\n".
-func (c *pipelineClient) read(w *pipelineWorker, isGet bool) error {
-	line, err := c.in.ReadSlice('\n')
+// readValue reads "VALUE key flags bytes\r\n...\r\n", without the END of its line.
+func (p *pipe) readValue(t *turn) error {
+	line, err := p.in.ReadSlice('\n')
 	if err != nil {
 		return err
 	}
-	line = bytes.TrimSuffix(line, endOfLine)
-	if !isGet && string(line) != "STORED" {
-		return fmt.Errorf("set: %q", line)
-	}
-	if !isGet {
-		return nil
-	}
-	size, err := sizeIn(line)
+	size, err := sizeIn(bytes.TrimSuffix(line, endOfLine))
 	if err != nil {
 		return err
 	}
-	w.value = make([]byte, size)
-	if _, err := io.ReadFull(c.in, w.value); err != nil {
+	t.value = make([]byte, size)
+	if _, err := io.ReadFull(p.in, t.value); err != nil {
 		return err
 	}
-	_, err = c.in.Discard(len(endOfLine))
+	_, err = p.in.Discard(len(endOfLine))
+	return err
+}
+
+func (p *pipe) readStored() error {
+	line, err := p.in.ReadSlice('\n')
+	if err == nil && string(line) != "STORED\r\n" {
+		err = fmt.Errorf("set: %q", line)
+	}
 	return err
 }

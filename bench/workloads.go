@@ -112,7 +112,7 @@ func replicatedLoad(goroutines int) workload {
 		about:      fmt.Sprintf("set 100 B on each of 3 nodes, %d goroutines; bradfitz with a goroutine per node", goroutines),
 		goroutines: goroutines, nodes: nodeCount,
 		data: uniform(1000, small), step: setStep,
-		peers: []peer{peerFanOut, peerNohopReplicated},
+		peers: []peer{peerFanOut, peerPipelineReplicated, peerNohopReplicated},
 	}
 }
 
@@ -122,7 +122,7 @@ func zipfLoad() workload {
 		about:      "90 % get and 10 % set of 100 B, 10,000 keys by a Zipf law, 64 goroutines, 3 nodes",
 		goroutines: 64, nodes: nodeCount,
 		data: zipfian(10_000, small), step: readMostlyStep,
-		peers: join(gomemcaches, nohops),
+		peers: join(gomemcaches, []peer{peerPipeline}, nohops),
 	}
 }
 
