@@ -23,6 +23,7 @@ type config struct {
 	workloads, clients string
 	duration           time.Duration
 	rounds             int
+	longerCalls        time.Duration
 }
 
 func main() {
@@ -43,14 +44,15 @@ func parseFlags(args []string) config {
 	f.StringVar(&c.workloads, "workloads", "*", "names or patterns of workloads, separated by commas")
 	f.StringVar(&c.clients, "clients", "*", "names or patterns of clients, separated by commas")
 	f.DurationVar(&c.duration, "duration", 400*time.Millisecond, "length of a slice")
+	f.DurationVar(&c.longerCalls, "longer-calls", 0, "make each system call of clients and servers take so much longer, up to some 20µs")
 	f.IntVar(&c.rounds, "rounds", 7, "slices of each client in each workload")
 	_ = f.Parse(args) // ExitOnError
 	return c
 }
 
 func dispatch(cfg config) error {
-	if cfg.rounds < 1 || cfg.duration <= 0 {
-		return errors.New("-rounds and -duration must be above zero")
+	if cfg.rounds < 1 || cfg.duration <= 0 || cfg.longerCalls < 0 {
+		return errors.New("-rounds and -duration must be above zero, and -longer-calls not below")
 	}
 	chosen := chooseWorkloads(cfg.workloads)
 	switch {
@@ -113,6 +115,10 @@ func withoutModes(args []string) []string {
 func runMode(cfg config, m mode, chosen []workload) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	cost, err := costOfCalls(cfg.longerCalls)
+	if err != nil {
+		return err
+	}
 	s, err := startServers()
 	if err != nil {
 		return err
@@ -120,7 +126,7 @@ func runMode(cfg config, m mode, chosen []workload) error {
 	defer s.stop()
 
 	report := newReport(os.Stdout, m, cfg.markdown)
-	report.heading(cfg)
+	report.heading(cfg, cost)
 	r := runner{servers: s, clients: cfg.clients, slice: cfg.duration, rounds: cfg.rounds}
 	for _, w := range chosen {
 		result, err := r.run(ctx, w)

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // table is a header and rows of cells.
@@ -49,9 +50,10 @@ func newReport(out io.Writer, m mode, markdown bool) *report {
 	return &report{out: out, mode: m, markdown: markdown}
 }
 
-func (r *report) heading(cfg config) {
-	r.title("#", fmt.Sprintf("%s: GOMAXPROCS=%d, %s, congestion control %s, medians of %d rounds of %v",
-		r.mode, runtime.GOMAXPROCS(0), runtime.Version(), congestionControl(), cfg.rounds, cfg.duration))
+// heading says how and where it was measured; call is what a system call takes that does nothing.
+func (r *report) heading(cfg config, call time.Duration) {
+	r.title("#", fmt.Sprintf("%s: GOMAXPROCS=%d, %s, a system call %v, congestion control %s, medians of %d rounds of %v",
+		r.mode, runtime.GOMAXPROCS(0), runtime.Version(), call, congestionControl(), cfg.rounds, cfg.duration))
 }
 
 // congestionControl names what sends on the machine's TCP connections. It shows in results of large values: BBR paces what
