@@ -50,6 +50,7 @@ func newConn(n *Node, met *greeting, id uint64) *conn {
 	_, c.tls = c.nc.(*tls.Conn)
 	c.reader.buf, c.reader.size = make([]byte, minReadBuf), minReadBuf
 	c.reader.spin = newSpin(c.nc)
+	c.hold.most = holdFor(c.nc)
 	if n.cfg.NewSampler != nil {
 		c.reader.tally.sampler = n.cfg.NewSampler()
 	}

@@ -34,6 +34,7 @@ func (c *cannedConn) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+func (c *cannedConn) RemoteAddr() net.Addr             { return nil }
 func (c *cannedConn) Write(b []byte) (int, error)      { return len(b), nil }
 func (c *cannedConn) Close() error                     { return nil }
 func (c *cannedConn) SetDeadline(time.Time) error      { return nil }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -10,9 +11,14 @@ import (
 // after. Held back until the pieces before them are in, they go out together. It is Nagle's idea (RFC 896), with a bound in
 // time and only where much is under way: measured with 64 and 512 goroutines, writes carry 1.5 to 6 times as many requests
 // and a request takes 10 to 25 % less time.
+//
+// What is under way to a node on another machine is mostly on the network and not about to arrive, so there nothing is held:
+// with 64 goroutines and half a millisecond to the node and back a request would take a quarter longer, with one millisecond
+// a third.
 type hold struct {
 	on    atomic.Bool // something is held; the reader writes it when it is due
 	since int64       // Node.now when the oldest request that is not written was queued
+	most  int64       // nanoseconds for which a request is held; 0: never
 }
 
 const (
@@ -20,10 +26,18 @@ const (
 	holdTime  = 100 * time.Microsecond // the most, while the connection is in use
 )
 
+// holdFor returns how long requests on nc are held at most.
+func holdFor(nc net.Conn) int64 {
+	if isNear(nc) {
+		return int64(holdTime)
+	}
+	return 0
+}
+
 // due reports whether what is queued should be written now. Under the connection's lock.
 func (c *conn) due(now int64) bool {
 	underWay := c.sentTail.Load() - c.owed.head.Load()
-	return underWay < holdFloor || now-c.hold.since >= int64(holdTime)
+	return underWay < holdFloor || now-c.hold.since >= c.hold.most
 }
 
 // takeFlushing makes the caller the flusher if there is none and something is due. Under the connection's lock.
