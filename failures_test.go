@@ -50,6 +50,59 @@ func TestAFlushedNodeCostsNoKey(t *testing.T) {
 	})
 }
 
+// While a node is away others are read that do not have all: one was flushed, and an Add has stored at the key's home alone.
+// What one of them misses is asked of one more replica all the same.
+func TestNoKeyIsMissedWhileANodeIsAway(t *testing.T) {
+	for name, topology := range map[string][]memcache.Option{
+		"replicated": {memcache.WithReplicated()},
+		"sharded":    {memcache.WithSharded(3)},
+		"coherent":   {memcache.WithReplicated(), memcache.WithCoherentReplicas()},
+	} {
+		for fault, away := range map[string]func(server){"killed": server.kill, "hung": server.pause} {
+			t.Run(name+", "+fault, func(t *testing.T) {
+				withEachKind(t, 3, func(t *testing.T, servers cluster) {
+					c := newClient(t, append(topology, memcache.WithServers(servers.addrs()...), memcache.WithLocal(servers[0].addr()))...)
+					set, added := storeBothWays(t, c, servers[0])
+					away(servers[0])
+					requireHits(t, c, added)
+					if name != "coherent" { // there the flushed node may have had what nobody else has
+						raw(t, servers[1].addr(), "flush_all", "OK")
+						requireHits(t, c, set)
+					}
+				})
+			})
+		}
+	}
+}
+
+// storeBothWays stores keys with Set, and others with Add whose home is another one than that server.
+func storeBothWays(t *testing.T, c *memcache.Client, not server) (set, added []string) {
+	for i, key := range manyKeys(60) {
+		store, keys := c.Set, &set
+		if i%2 == 1 {
+			store, keys = c.Add, &added
+		}
+		require.NoError(t, store(t.Context(), item(key, "v")))
+		e, err := c.Explain(key)
+		require.NoError(t, err)
+		if i%2 == 0 || e.Home != not.addr() {
+			*keys = append(*keys, key)
+		}
+	}
+	return set, added
+}
+
+func requireHits(t *testing.T, c *memcache.Client, keys []string) {
+	t.Helper()
+	for _, key := range keys {
+		_, err := c.Get(t.Context(), key)
+		require.NoError(t, err)
+	}
+	items, err := c.GetMulti(t.Context(), keys)
+	require.NoError(t, err)
+	require.Len(t, items, len(keys))
+}
+
 // A reset connection, and a reply that means nothing, cost the read nothing: another replica answers.
 func TestABrokenReplyMovesTheReadOn(t *testing.T) {
 	for name, fault := range map[string]memcachetest.Fault{

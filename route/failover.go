@@ -15,12 +15,12 @@ type failover struct {
 	homeDecides bool          // what the home misses, no other replica has
 }
 
-// Failover asks the replicas of an op's key in their reading order and returns the first reply. A miss is a reply, but
-// the first one is asked again elsewhere, if somebody else can answer: at the home, since a read-modify-write clears the
-// other replicas; or, if it was the home that missed, at the next replica, since the home may have come back empty or
-// have evicted what others have not. If all fail, the error is that of
-// the last one; but if all are joining, nothing can be there, and a read is a miss. An op that no node could serve, or whose context has ended, does not move on, and what only the home can
-// decide, a read for update included, is asked there alone.
+// Failover asks the replicas of an op's key in their reading order and returns the first reply. A miss is a reply that one more
+// replica has to confirm, if somebody else can answer: the home, since a read-modify-write clears the other replicas; or, if
+// that has missed or cannot answer, the next replica, since a node may have come back empty or have evicted what others have
+// not. If all fail, the error is that of the last one; but if all are joining, nothing can be there, and a read is a miss. An
+// op that no node could serve, or whose context has ended, does not move on, and what only the home can decide, a read for
+// update included, is asked there alone.
 func Failover(p Placement) Route { return SlowLast(p, nil) }
 
 func (f *failover) Do(ctx context.Context, ops []*Op) {
@@ -33,24 +33,6 @@ func (f *failover) Do(ctx context.Context, ops []*Op) {
 	if slices.ContainsFunc(ops, isNoHit) {
 		f.goOn(ctx, ops, order, try)
 	}
-}
-
-// goOn asks other replicas what the first one, asked in that try, has not found.
-func (f *failover) goOn(ctx context.Context, ops []*Op, order reading, try int) {
-	all := ops
-	if try == 0 {
-		askAgain(ctx, filter(ops, func(op *Op) bool { return isMiss(op) && f.second(order, op) != 0 }), func(op *Op) Route {
-			return order.nth(op, f.second(order, op))
-		})
-	}
-	for try++; ; try++ {
-		if ops = f.failed(ctx, ops, try); len(ops) == 0 {
-			break
-		}
-		doEach(ctx, ops, func(op *Op) Route { return order.nth(op, try) })
-	}
-	f.askWhoServes(ctx, all)
-	f.missIfAllJoin(all)
 }
 
 // isNoHit reports whether there may be something left to do for op.
@@ -85,20 +67,6 @@ func (f *failover) missIfAllJoin(ops []*Op) {
 
 // order is how the replicas are read now.
 func (f *failover) order() reading { return reading{f.placement, f.set.Slow()} }
-
-// second returns which replica op is asked of when the first one has missed; 0, the first, if there is no other.
-func (f *failover) second(o reading, op *Op) int {
-	r := f.placement.Replicas(op)
-	home := r.home(op)
-	beginsAtHome := r.slowLast(op, o.slow, 0) == home
-	for i := 1; i < len(r.All); i++ {
-		at := r.slowLast(op, o.slow, i)
-		if at == home || beginsAtHome && !f.homeDecides && !isJoining(r.All[at], op) {
-			return i
-		}
-	}
-	return 0
-}
 
 func (f *failover) home(op *Op) Route {
 	r := f.placement.Replicas(op)

@@ -26,17 +26,22 @@ func TestFailoverOfOneOp(t *testing.T) {
 		"home answers":                          {0, []func(*Op){hit("A"), hit("B")}, "a", "A", protocol.OK, nil},
 		"home misses, next has it":              {0, []func(*Op){miss, hit("B"), hit("C")}, "ab", "B", protocol.OK, nil},
 		"home misses, next misses":              {0, []func(*Op){miss, miss, hit("C")}, "ab", "", protocol.Miss, nil},
-		"home misses, next fails: a miss":       {0, []func(*Op){miss, timeout, hit("C")}, "ab", "", protocol.Miss, nil},
+		"home misses, next fails":               {0, []func(*Op){miss, timeout, hit("C")}, "abc", "C", protocol.OK, nil},
+		"home misses, others fail: a miss":      {0, []func(*Op){miss, timeout, down}, "abc", "", protocol.Miss, nil},
 		"home down":                             {0, []func(*Op){down, hit("B"), hit("C")}, "ab", "B", protocol.OK, nil},
 		"home hangs, next down":                 {0, []func(*Op){timeout, down, hit("C")}, "abc", "C", protocol.OK, nil},
 		"all fail: the last error":              {0, []func(*Op){timeout, down, refused}, "abc", "", 0, &protocol.ServerError{}},
-		"a miss after a failure is an answer":   {0, []func(*Op){down, miss, hit("C")}, "ab", "", protocol.Miss, nil},
+		"home down, next misses":                {0, []func(*Op){down, miss, hit("C")}, "abc", "C", protocol.OK, nil},
+		"home down, two miss":                   {0, []func(*Op){down, miss, miss, hit("D")}, "abc", "", protocol.Miss, nil},
+		"a miss after a failure is an answer":   {0, []func(*Op){down, miss, timeout}, "abc", "", protocol.Miss, nil},
 		"local answers":                         {2, []func(*Op){hit("A"), hit("B"), hit("C")}, "c", "C", protocol.OK, nil},
 		"local fails: home, then the others":    {1, []func(*Op){down, down, hit("C")}, "bac", "C", protocol.OK, nil},
 		"local misses, home has it":             {2, []func(*Op){hit("A"), hit("B"), miss}, "ca", "A", protocol.OK, nil},
 		"local misses, home misses":             {1, []func(*Op){miss, miss, hit("C")}, "ba", "", protocol.Miss, nil},
-		"local misses, home fails: a miss":      {1, []func(*Op){timeout, miss, hit("C")}, "ba", "", protocol.Miss, nil},
-		"local fails, home misses":              {1, []func(*Op){miss, down, hit("C")}, "ba", "", protocol.Miss, nil},
+		"local misses, home fails":              {1, []func(*Op){timeout, miss, hit("C")}, "bac", "C", protocol.OK, nil},
+		"local misses, home fails: a miss":      {1, []func(*Op){timeout, miss}, "ba", "", protocol.Miss, nil},
+		"local fails, home misses":              {1, []func(*Op){miss, down, hit("C")}, "bac", "C", protocol.OK, nil},
+		"local fails, home misses, no others":   {1, []func(*Op){miss, down}, "ba", "", protocol.Miss, nil},
 		"local is the home":                     {0, []func(*Op){miss}, "a", "", protocol.Miss, nil},
 		"the only replica fails":                {0, []func(*Op){timeout}, "a", "", 0, pool.ErrTimeout},
 		"a node that left the view":             {0, []func(*Op){failsWith("a", pool.NotSent, pool.ErrClosed), hit("B")}, "ab", "B", protocol.OK, nil},
@@ -76,6 +81,25 @@ func TestFailoverOfOneOp(t *testing.T) {
 	}
 }
 
+// Where the nearest replicas fail, in the order in which they are read, the next one that misses is not believed alone: the
+// home, which comes last here, has what a read-modify-write has left there alone.
+func TestFailoverAsksTheHomeBehindOthers(t *testing.T) {
+	for name, local := range map[string]func(*Op){"dead": down, "hung": timeout, "empty": miss} {
+		t.Run(name, func(t *testing.T) {
+			list, routes := fakes(hit("home"), local, miss, miss)
+			p := &fixed{Replicas{All: routes, Read: 1, Then: []int32{2, 3, 0}}}
+			single, ops := get("k"), gets("k1", "k2")
+			do(Failover(p), single)
+			do(Failover(p), ops...)
+			for _, op := range append(ops, single) {
+				require.NoError(t, op.Err)
+				require.Equal(t, "home", string(op.Value))
+			}
+			require.Empty(t, list[3].calls)
+		})
+	}
+}
+
 // A miss that stands, because the home fails, must not carry anything of the home's.
 func TestFailoverKeepsAPlainMiss(t *testing.T) {
 	_, routes := fakes(down, miss)
@@ -109,12 +133,18 @@ func TestFailoverOfABatch(t *testing.T) {
 			down(op)
 		}
 	}
-	list, routes := fakes(some, onlyK4, hit("c"))
+	list, routes := fakes(some, onlyK4, func(op *Op) {
+		if op.Request.Key == "k4" {
+			miss(op)
+		} else {
+			hit("c")(op)
+		}
+	})
 	ops := gets("k1", "k2", "k3", "k4", "k5")
 	do(Failover(Fixed(routes...)), ops...)
 	require.Equal(t, [][]string{{"k1", "k2", "k3", "k4", "k5"}}, list[0].calls)
 	require.Equal(t, [][]string{{"k3", "k4", "k5"}}, list[1].calls)
-	require.Equal(t, [][]string{{"k3", "k5"}}, list[2].calls)
+	require.Equal(t, [][]string{{"k3", "k4", "k5"}}, list[2].calls, "a miss is confirmed")
 	require.Equal(t, "a", string(ops[1].Value))
 	require.Equal(t, protocol.Miss, ops[3].Reply.Status)
 	require.Equal(t, "c", string(ops[4].Value))
