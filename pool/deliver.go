@@ -200,7 +200,7 @@ func (c *conn) deliver(k *call) {
 		return
 	}
 	if isJournaled(k.command) {
-		c.node.noteLate(k)
+		c.node.noteLate(k, c.id)
 	}
 	c.node.freeCall(k)
 }

@@ -24,6 +24,7 @@ type journal struct {
 	mu        sync.Mutex
 	entries   map[journalKey]*journalEntry
 	overflow  bool   // more keys than limit: every key counts as missed until the node is flushed
+	last      uint64 // the largest id of a connection that may have carried a mutation that is or was noted here
 	version   uint64 // counts changes, so that a repair clears what it was sent for and nothing newer
 	repairing bool   // the repairing goroutine runs
 	repaired  uint64 // keys that were deleted, and flushes
@@ -71,14 +72,17 @@ func (j *journal) entry(key journalKey, hash uint64) *journalEntry {
 }
 
 // givenUp notes a mutation that conn still owes a reply to. It is noted before the call is abandoned, or the late reply
-// could come first; if the reply comes after all, answered takes it back.
-func (j *journal) givenUp(op *Op, conn uint64) {
+// could come first; if the reply comes after all, answered takes it back. True means that there is something to repair: it was
+// one key too many.
+func (j *journal) givenUp(op *Op, conn uint64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.last = max(j.last, conn)
 	if e := j.entry(keyOf(&op.Request), op.Hash); e != nil {
 		e.conn = conn
 		e.owed++
 	}
+	return j.overflow
 }
 
 // answered notes that one of the mutations of key that were given up has been answered.
@@ -91,12 +95,15 @@ func (j *journal) answered(key journalKey) {
 	}
 }
 
-// lost notes that the reply to a mutation that was given up will not come: its connection broke.
-func (j *journal) lost(key journalKey) {
+// lost notes that the reply to a mutation that was given up will not come: its connection broke. There is no entry any more
+// if a flush has ended an overflow meanwhile, which on another connection says nothing of that mutation.
+func (j *journal) lost(key journalKey, hash, conn uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if e := j.entries[key]; e != nil && e.owed > 0 {
-		e.owed--
+	j.last = max(j.last, conn)
+	if e := j.entry(key, hash); e != nil {
+		e.owed = max(e.owed-1, 0)
+		e.conn = max(e.conn, conn)
 		e.missed = true
 	}
 }
@@ -106,6 +113,7 @@ func (j *journal) lost(key journalKey) {
 func (j *journal) missed(r *protocol.Request, hash, conn uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.last = max(j.last, conn)
 	if e := j.entry(keyOf(r), hash); e != nil {
 		e.conn = max(e.conn, conn)
 		e.missed = true

@@ -153,8 +153,8 @@ func (op *Op) noteBroken() {
 // takes it out again, may come at once.
 func (op *Op) abandon(err error) bool {
 	noted := isJournaled(op.Request.Command) && !op.repairs
-	if noted {
-		op.Node.journal.givenUp(op, op.conn.id)
+	if noted && op.Node.journal.givenUp(op, op.conn.id) {
+		op.Node.startRepair()
 	}
 	if !op.call.state.CompareAndSwap(pending, abandoned) {
 		if noted {

@@ -23,12 +23,12 @@ func (n *Node) Missed(r *protocol.Request, hash uint64) {
 	}
 }
 
-// noteLate takes a mutation that was given up out of the journal: its reply has come, whatever it says. If its connection
-// broke instead, it is to be repaired.
-func (n *Node) noteLate(k *call) {
+// noteLate takes a mutation that was given up on conn out of the journal: its reply has come, whatever it says. If its
+// connection broke instead, it is to be repaired.
+func (n *Node) noteLate(k *call, conn uint64) {
 	key := journalKey{k.key, k.binary}
 	if errors.Is(k.err, ErrBroken) || errors.Is(k.err, ErrSomeRefused) {
-		n.journal.lost(key)
+		n.journal.lost(key, k.hash, conn)
 		n.startRepair()
 		return
 	}
@@ -79,7 +79,7 @@ func (j *journal) due() (jobs []repairJob) {
 	defer j.mu.Unlock()
 	if j.overflow {
 		flush := Op{Request: protocol.Request{Command: protocol.FlushAll}, repairs: true}
-		return []repairJob{{version: j.version, op: flush}}
+		return []repairJob{{conn: j.last, version: j.version, op: flush}}
 	}
 	for key, e := range j.entries {
 		if len(jobs) == repairBatch {
