@@ -33,7 +33,7 @@ func (c *conn) takeBlock(k *call, reply *protocol.Reply, size int, op *Op) (more
 	}
 	start := r.r + size
 	end := start + reply.Block
-	if r.w < end+2 {
+	if r.w-start < reply.Block+2 { // end may be too large for an int
 		if reply.Block < directSize {
 			return false, nil
 		}

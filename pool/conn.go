@@ -30,6 +30,7 @@ type conn struct {
 	crowd    []*waiter  // callers that wait for room
 	opaque   uint32     // of the last request
 	lastPush int64      // Node.now
+	records  records    // of TLS in wbuf
 	queued   uint32     // requests in wbuf
 	singles  uint64     // requests so far that came alone
 	batches  uint32     // and batches
@@ -48,6 +49,7 @@ type conn struct {
 func newConn(n *Node, met *greeting, id uint64) *conn {
 	c := &conn{node: n, nc: met.nc, dialect: met.dialect, id: id, generation: met.seen.generation(), born: n.now()}
 	_, c.tls = c.nc.(*tls.Conn)
+	c.records.apart = c.tls && needsRecordsApart(c.dialect)
 	c.reader.buf, c.reader.size = make([]byte, minReadBuf), minReadBuf
 	c.reader.spin = newSpin(c.nc)
 	c.hold.most = holdFor(c.nc)
@@ -196,6 +198,7 @@ func (c *conn) queue(op *Op, r *protocol.Request, form protocol.Form) {
 		c.appendRequest(r, k)
 		r.Meta = asked
 	}
+	c.records.wrote(r.Value)
 	op.call, op.conn, op.phase = k, c, flying
 	c.owed.push(k, op.expires)
 	c.queued++
@@ -209,6 +212,7 @@ func (c *conn) appendRequest(r *protocol.Request, k *call) {
 		c.opaque = c.opaque%maxOpaque + 1
 		k.opaque = c.opaque
 	}
+	c.records.begin(len(c.wbuf))
 	c.wbuf = protocol.AppendRequest(c.wbuf, r, k.form, k.opaque)
 	r.Meta &^= protocol.WithOpaque
 }

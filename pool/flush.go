@@ -11,6 +11,7 @@ import (
 type flusher struct {
 	rest  []byte // what an interrupted write left over
 	sent  uint32 // conn.sentTail before the write under way
+	ends  []int  // of records in it
 	spare []byte // the buffer to swap for wbuf
 	yield yield
 }
@@ -51,19 +52,23 @@ func (c *conn) flushAside() {
 }
 
 // takeQueued takes what is to be written. With nothing there that is due, or on a broken connection, it gives the role
-// back and returns nil.
+// back and returns nil. A caller that has written for others for a whole tick gives it to a goroutine of the connection's own.
 func (c *conn) takeQueued() []byte {
 	f := &c.flusher
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.flushing = false
 	if c.err != nil || len(f.rest) == 0 && !c.takeFlushing(c.node.now()) {
-		c.watch.writing, c.watch.relieved = 0, false
+		c.watch.writing, c.watch.flushing, c.watch.relieved = 0, 0, false
 		c.reads.CompareAndSwap(theFlusher, nobody)
 		return nil
 	}
 	c.flushing = true
-	c.watch.writing = 1
+	if c.watch.isLong() && c.node.spawn(c.flushAside) {
+		c.watch.relieved = true
+		return nil
+	}
+	c.watch.writing, c.watch.flushing = 1, max(c.watch.flushing, 1)
 	f.sent = c.sentTail.Load()
 	if buf := f.rest; len(buf) > 0 {
 		f.rest = nil
@@ -72,6 +77,7 @@ func (c *conn) takeQueued() []byte {
 	c.closeGroup()
 	buf := c.wbuf
 	c.wbuf, f.spare = f.spare[:0], nil
+	f.ends = c.records.take(f.ends)
 	c.sentTail.Store(c.owed.tail.Load())
 	f.yield.last = int(c.queued)
 	c.node.turns.written.Add(uint64(c.queued))
@@ -85,7 +91,7 @@ func (c *conn) takeQueued() []byte {
 // write writes buf. False means that the role is gone: the connection broke, or the write took long and another
 // goroutine goes on with it.
 func (c *conn) write(buf []byte) bool {
-	n, err := c.nc.Write(buf)
+	n, err := c.writeRecords(buf)
 	c.node.count.bytesOut.Add(uint64(n))
 	if err == nil {
 		return true

@@ -29,6 +29,7 @@ func (c *conn) appendLine(r *protocol.Request, k *call) {
 	if r.Command != protocol.Get || !c.group.joins(protocol.FormLine, protocol.MaxLineKeys) {
 		c.closeGroup()
 		c.group.form = protocol.FormLine
+		c.records.begin(len(c.wbuf))
 		c.wbuf = protocol.AppendLineStart(c.wbuf, r)
 	}
 	c.wbuf = protocol.AppendLineKey(c.wbuf, r.Key)
@@ -53,6 +54,7 @@ func (c *conn) appendStore(r *protocol.Request, k *call) {
 		c.wbuf = protocol.Quieten(c.wbuf, g.last.size)
 	}
 	k.form = protocol.FormQuiet
+	c.records.begin(len(c.wbuf))
 	r.Meta |= protocol.Quiet
 	c.wbuf = protocol.AppendRequest(c.wbuf, r, protocol.FormMeta, 0)
 	r.Meta &^= protocol.Quiet
@@ -67,6 +69,7 @@ func (c *conn) closeGroup() {
 		c.wbuf = protocol.AppendLineEnd(c.wbuf)
 		g.last.endsGroup = true
 	case g.size > 1:
+		c.records.begin(len(c.wbuf))
 		c.wbuf = protocol.AppendQuietEnd(c.wbuf)
 		g.last.endsGroup = true
 	}

@@ -53,15 +53,23 @@ func (c *conn) takeFlushing(now int64) bool {
 	return true
 }
 
-// flushHeld writes what is held, if it is due. The caller is the reader: it knows first when less is under way.
+// flushHeld writes what is held, if it is due. The caller is the reader: it knows first when less is under way. What the kernel
+// may not take at once it leaves to another goroutine: the node may read no more until somebody reads what it answers, and
+// over TLS a write cannot be interrupted.
 func (c *conn) flushHeld() {
 	if !c.hold.on.Load() {
 		return
 	}
 	c.mu.Lock()
-	mine := c.takeFlushing(c.node.now())
+	mine, heavy := c.takeFlushing(c.node.now()), len(c.wbuf) > promptWrite
 	c.mu.Unlock()
-	if mine {
+	switch {
+	case !mine:
+	case c.tls || heavy:
+		if !c.node.spawn(c.flushAside) {
+			c.fail(ErrClosed)
+		}
+	default:
 		c.flush()
 	}
 }

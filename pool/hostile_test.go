@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"runtime"
 	"strings"
@@ -227,4 +228,14 @@ func TestStrangeGreetings(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A block may be announced whose end lies beyond what an int of 32 bits holds.
+func TestTheLargestBlockIsAnnounced(t *testing.T) {
+	n := newTestNode(t, Config{Timeout: time.Second, MaxValue: math.MaxInt32, Dial: scripts(func(p *peer) {
+		p.expect(1)
+		p.say("VALUE k 0 %d 1\r\nabc", math.MaxInt32-2)
+		p.discard()
+	})})
+	requireFailed(t, get(t.Context(), n, "k"), Ambiguous, ErrTimeout)
 }

@@ -118,8 +118,12 @@ func (n *Node) Flush(ops []*Op) {
 // flush is Flush for a caller that waits for the first op next.
 func (n *Node) flush(ops []*Op) {
 	if len(ops) > 0 && ops[0].flushes != nil && ops[0].phase == flying {
-		ops[0].flushes.flush()
+		c := ops[0].flushes
 		ops[0].flushes = nil
+		c.flush()
+		if ops[0].call.state.Load() == done { // it will not come to read
+			c.handReading()
+		}
 	}
 	n.Flush(ops)
 }

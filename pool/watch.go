@@ -19,6 +19,7 @@ type watch struct {
 	reader   context.Context
 	ends     int64 // when the reader's try is over
 	writing  int   // ticks since the flusher began to write, counted from 1; 0: it does not
+	flushing int   // ticks since it took the role, likewise
 	relieved bool  // the flusher is a goroutine of the connection's own, which may wait
 }
 
@@ -125,6 +126,7 @@ func (c *conn) interruptWriter() error {
 	if w.writing == 0 || w.relieved {
 		return nil
 	}
+	w.flushing++
 	if w.writing++; w.writing <= 2 {
 		return nil
 	}
@@ -136,6 +138,9 @@ func (c *conn) interruptWriter() error {
 	}
 	return nil
 }
+
+// isLong reports whether a caller has been the flusher for a whole tick.
+func (w *watch) isLong() bool { return w.flushing > 2 && !w.relieved }
 
 // stalled is how much of the time between two ticks counts as silence at most. A tick that comes later tells that this
 // process has stood still, and of the node it tells nothing.
