@@ -49,7 +49,8 @@ func (c *Client) Ping(ctx context.Context) error {
 	return err
 }
 
-// Version returns each node's version, by node name. If nodes fail, the error joins theirs.
+// Version returns each node's version, by node name. If nodes fail, the error joins theirs, and the map has those that
+// answered.
 func (c *Client) Version(ctx context.Context) (map[string]string, error) {
 	ops, err := c.askAll(ctx, protocol.Request{Command: protocol.Version})
 	versions := make(map[string]string, len(ops))
@@ -62,7 +63,7 @@ func (c *Client) Version(ctx context.Context) (map[string]string, error) {
 }
 
 // ServerStats returns the statistics that each node keeps of itself, by node name: those of "stats", or of "stats group"
-// ("items", "slabs", "settings" …). If nodes fail, the error joins theirs.
+// ("items", "slabs", "settings" …). If nodes fail, the error joins theirs, and the map has those that answered.
 func (c *Client) ServerStats(ctx context.Context, group string) (map[string]map[string]string, error) {
 	ops, err := c.askAll(ctx, protocol.Request{Command: protocol.Stats, Key: group})
 	stats := make(map[string]map[string]string, len(ops))
@@ -109,7 +110,7 @@ type Stats struct {
 	HotKeySources []hotkey.EyeStatus // of WithHotKeySource, in the order in which they were given
 }
 
-// Stats returns a snapshot. It asks no node; see ServerStats for that.
+// Stats returns a snapshot. It asks no node; see ServerStats for that. After Close and Shutdown it has no nodes.
 func (c *Client) Stats() Stats {
 	v := c.view.Load()
 	s := Stats{Loads: c.loads.count.stats()}

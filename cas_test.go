@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/memcachetest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -37,6 +38,18 @@ func TestForeignCAS(t *testing.T) {
 		require.NoError(t, err)
 		require.ErrorIs(t, other.CompareAndSwap(t.Context(), fresh), memcache.ErrForeignCAS)
 	})
+}
+
+// A server without CAS gives items none, so that nothing can be compared.
+func TestCompareAndSwapWithoutCAS(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.client()
+		require.NoError(w, c.Set(w.Context(), item("k", "v")))
+		read, err := c.GetForUpdate(w.Context(), "k")
+		require.NoError(w, err)
+		require.True(w, read.CAS.IsZero())
+		require.ErrorIs(w, c.CompareAndSwap(w.Context(), read), memcache.ErrNoCAS)
+	}, memcachetest.WithoutCAS())
 }
 
 // Eight processes increment one number by compare-and-swap, each with another node as its local one: no update is lost.

@@ -19,8 +19,11 @@
 //	Add, Replace, Append, Prepend,
 //	Increment, Decrement, CompareAndSwap        write by what is there
 //	GetOrLoad, Load                             read, or have one caller in the fleet load it
-//	Explain, Topology, Stats, Events, Rules     what would happen, what is, and what has happened: nothing is sent
-//	TopKeys, MissedKeys, HotKeyReport           which keys are hot, or looked for in vain: nothing is sent
+//	Explain, Topology, Stats, Events, Rules,
+//	McrouterConfig                              what would happen, what is, and what has happened: nothing is sent
+//	TopKeys, MissedKeys, MissedTemplates,
+//	HotKeyReport, HotKeyEvents                  which keys are hot, or looked for in vain: nothing is sent
+//	UpdateRules                                 change the rules about keys (WithRuleStore, WithSharedRules)
 //	Ping, Version, ServerStats, FlushAll        all nodes
 //	Warmup, Shutdown, Close                     beginning and end
 //
@@ -42,9 +45,10 @@
 //	  get                          SlowLast(p): Failover, with slow replicas at the end
 //	  set, delete, touch           Available(AllSync(p)), or Available(Verified(p, v)) where nodes come and go
 //	  add, incr, cas and the like  Available(AtHome(p))
-//	  get-and-touch                GetAndTouch(AllSync(p), SlowLast(p))
+//	  get-and-touch                GetAndTouch(that of touch, SlowLast(p)), or Hash(p) where each key has one replica
 //
-// Explain prints it for a key. WithRoute takes any other tree, and WithMcrouterConfig a configuration file of mcrouter's.
+// With WithWritePolicy(RequireAll) there is no Available, and WithCoherentReplicas has another tree (route.Coherent). Explain
+// prints it for a key. WithRoute takes any other tree, and WithMcrouterConfig a configuration file of mcrouter's.
 //
 // # Writes
 //
@@ -62,7 +66,8 @@
 //
 // # Keys and values
 //
-// A key is 1 to 250 bytes without spaces and control bytes. WithNamespace puts a prefix before each; WithLongKeys and
+// A key is 1 to 250 bytes without spaces and control bytes, and does not begin with "~", which is for keys of the library
+// (ErrReservedKey, which matches ErrMalformedKey). WithNamespace puts a prefix before each; WithLongKeys and
 // WithBinaryKeys take keys that are longer, or have other bytes. Explain says what travels.
 //
 // A value is bytes. The functions Get, Set and Load have values of any type, by a Codec: JSON, Gob, Raw or one of your own.
@@ -103,13 +108,14 @@
 // nodes that stay keep their connections, requests under way at those that left are finished. A source in trouble changes
 // nothing: the last good list stays, the logger is told (WithLogger), and Stats().Discovery has the error and the age.
 //
-// Processes learn of a change at different moments, at most D apart (WithPropagation: three times the interval at which
-// the source is asked; 0, and nothing of what follows, where all nodes are known from the start). So that nobody reads what
-// another has overwritten elsewhere, a node comes and goes in steps, each of which lasts for D and some seconds:
+// Processes learn of a change at different moments, at most D apart (WithPropagation: three times the interval at which the
+// source is asked, a day at most; 0, and nothing of what follows, where all nodes are known from the start). So that nobody
+// reads what another has overwritten elsewhere, a node comes and goes in steps, each of which lasts for D and some seconds:
 //
 //   - A node that joins, or has restarted, is only deleted at in its first step. All processes go by a mark on the node
-//     itself (the key "~m"), also one that starts meanwhile. A fleet that is new as a whole misses for that long, and what
-//     depends on an item, like Add, fails with ErrNodeDown.
+//     itself (the key "~m"), also one that starts meanwhile. A fleet that is new as a whole misses for that long, some 6 s
+//     where names are looked up each second: a Set succeeds and stores nothing, and what depends on an item, like Add,
+//     fails with ErrNodeDown. Tests with nodes of their own give WithPropagation(0).
 //   - A node that leaves the list is deleted at until nobody can read it any more.
 //   - A node that comes back with what it held when it left is flushed before it is read.
 //
@@ -141,35 +147,36 @@
 // are never there: TopKeys, MissedKeys, MissedTemplates, and HotKeyEvents as they come and go (package hotkey says how they are
 // found, and WithHotKeys from when they count). WithHotKeySource adds what others see: the nodes' own logs, an sFlow analyzer.
 //
-// A hot key is relieved by itself: the process keeps its value and asks the key's home, in some twenty bytes, whether it is still
-// the same; values too large for that are read from copies on several nodes. What is read is never older than without (package
-// hotcopy says why), and it ends when the key is no longer hot. Where there is no rule, requests do not meet any of this.
-// WithKeyRules, WithRuleStore and WithSharedRules say what is to be done about a key or a family of keys; Rules shows what
-// applies, and Explain what of it for a key.
+// A hot key is relieved by itself: the process keeps its value and asks the key's home, in some twenty bytes, whether it is
+// still the same. A value too large for that is read from copies on several nodes, where keys have one replica and nodes
+// are discovered or an option asks for it (WithHotKeyPolicy, WithKeyRules, a rule store). What is read is never older than
+// without (package hotcopy says why), and it ends when the key is no longer hot. Where there is no rule, requests do not
+// meet any of this. WithKeyRules, WithRuleStore and WithSharedRules say what is to be done about a key or a family of keys;
+// Rules shows what applies, and Explain what of it for a key.
 //
 // # Pins
 //
 // A pin is a rule that moves one key's home to another node (hotkey.Pin), for a key that is written too often for copies to
-// help. With WithSharedRules the fleet chooses pins by itself; WithRuleStore has those that people make. Processes see
-// a change of the rules at different moments, so a pin comes and goes by the steps of a node that joins or leaves, for that one
-// key: deleted at the new home too; stored there, and filled from the old one; deleted at the old one; and back the same
-// way. D is that of the nodes, at least three times the store's interval and eight times WithTimeout, so it is known for fixed
-// servers as well. Where the code differs from that of nodes:
+// help. With WithSharedRules the fleet chooses pins by itself; WithRuleStore has those that people make. Processes see a
+// change of the rules at different moments, so a pin comes and goes by the steps of a node that joins or leaves, for that
+// one key: deleted at the new home too; stored there, and filled from the old one; deleted at the old one; and back the
+// same way. D is that of the nodes, but at least three times the store's interval, eight times WithTimeout, and 800 ms, so
+// it is known for fixed servers as well. Where the code differs from that of nodes:
 //
 //   - The second step lasts no longer than the others, whatever WithWarmUp says: each process reads the key once when it
 //     begins, so that it moves also if nobody else asks for it.
 //   - A pin's node is not empty, and the old home must not be told of each write for ever after, or the pin would not relieve
 //     it. So each process deletes what is left where nobody stores the key: at the new home before, at the old one while the
 //     pin serves, at the new one after.
-//   - It never turns round. A pin that is taken back while it comes has come first, and a key that is pinned elsewhere goes
-//     home first.
-//   - That the node of a pin joins, leaves or restarts is told by the node's own steps.
+//   - A pin does not turn back half-way. One that is taken out while it comes goes when it has come; a key that is to be
+//     pinned to another node first goes back to its home.
+//   - Where the node of a pin joins, leaves or restarts, the node's own steps count.
 //
 // A process that starts waits for the store's first answer, for two seconds at most. It does not know how far the others
 // are with a pin that it finds: it begins with a step that is safe beside all that they may be at. For a pin that is older than
 // a minute and D this is the third one, in which reads and writes find each other. For a younger one, and while one ends, there is none,
 // and this process stores the key nowhere: it misses, its Sets delete, Increment fails with ErrNodeDown, for one step of a
-// young pin and for eight where one ends. Who is a step behind may miss what another has moved already.
+// young pin and for eight where one ends. A process that is a step behind another may miss an item that the other has moved.
 //
 // What is not covered: a process that cannot reach the store for longer than D while pins change, or that starts while the
 // store does not answer; and a pin that is cut out of a file without having ended (package rulestore). Pins of WithRule and
@@ -202,8 +209,10 @@
 //	placement      where other clients and proxies keep a key
 //	discovery      sources of nodes; contrib/kubernetes has one more
 //	hotkey         how hot keys are found, and what rules can say; hotcopy and rulestore do it
+//	sflow          operations as sFlow v5; hotkey/fetchers and hotkey/sflowrt are sources for WithHotKeySource
 //	gomemcache     this library with gomemcache's API
 //	memcachetest   a memcached for your tests, with faults
 //	inspect        a page that shows what a client does; contrib/otel and contrib/prometheus hand it on
+//	contrib/zstd   Zstandard for WithCompression
 //	pool, protocol connections to one node, and bytes
 package memcache

@@ -19,14 +19,14 @@ var (
 	ErrNotStored   = errors.New("memcache: item not stored")                    // the condition of Add, Replace, Append or Prepend does not hold
 	ErrCASConflict = errors.New("memcache: compare-and-swap conflict")          // the item has changed since it was read
 	ErrBusy        = errors.New("memcache: another process is loading it")      // GetOrLoad with WithErrBusy has waited in vain
-	ErrNoCAS       = errors.New("memcache: item has no CAS: read it first")     // CompareAndSwap of an item that was not read
+	ErrNoCAS       = errors.New("memcache: item has no CAS: read it first")     // CompareAndSwap: not read, or the server has -C
 	ErrNoServers   = errors.New("memcache: no servers configured or available") // none was given, or no name has resolved yet
 	ErrBadOption   = errors.New("memcache: bad option")                         // an option of New is wrong, or two contradict
 )
 
 // Causes of failed operations, found with errors.Is.
 var (
-	ErrMalformedKey = protocol.ErrMalformedKey // empty, over 250 bytes, or with a space, control byte or DEL
+	ErrMalformedKey = protocol.ErrMalformedKey // empty, over 250 bytes, with a space, control byte or DEL, or an ErrReservedKey
 	ErrInvalidTTL   = protocol.ErrInvalidTTL   // negative, or past 2038
 	ErrUnsupported  = protocol.ErrUnsupported  // the server's version cannot do it
 	ErrTimeout      = pool.ErrTimeout          // a node did not answer in time

@@ -13,18 +13,24 @@ import (
 type EventKind string
 
 // The kinds of events.
+//
+// A node that refuses connections, as after a kill -9, is not told of as ejected and readmitted, but by NodeLost,
+// NodeDialFailed and, when it is back, NodeDialed. NodeLost, too, ends what NodeEjected has begun, if the silent connection
+// breaks. NodeRenewed is told of nodes with a mark ("~m"): where D is not 0 (WithPropagation), or values of hot keys may be
+// copied to nodes (WithHotKeyPolicy). WrotePartly is told of every *WriteError; under Available, the default of
+// WithWritePolicy, that is a write of a key with several replicas that none has acknowledged.
 const (
 	NodeDialed      EventKind = "node_dialed"       // a connection stands
 	NodeDialFailed  EventKind = "node_dial_failed"  // Err says why
 	NodeLost        EventKind = "node_lost"         // a connection broke
-	NodeEjected     EventKind = "node_ejected"      // a node was silent for too long: its callers fail at once
+	NodeEjected     EventKind = "node_ejected"      // a connected node was silent for too long: its callers fail at once
 	NodeReadmitted  EventKind = "node_readmitted"   // it has answered
 	NodeMissedWrite EventKind = "node_missed_write" // the first of a row of writes that a node may have missed
 	NodeRepaired    EventKind = "node_repaired"     // it has forgotten the keys of all of them
 	NodeRenewed     EventKind = "node_renewed"      // a node was restarted, or flushed
 
 	FailedOver  EventKind = "failover"      // a call was served by Node in place of others; told to observers only
-	WrotePartly EventKind = "partial_write" // a call reached some of its replicas; told to observers only
+	WrotePartly EventKind = "partial_write" // the error of a call is a *WriteError; told to observers only
 
 	ViewChanged     EventKind = "view_changed"     // the nodes, or which of them is local
 	ViewRefused     EventKind = "view_refused"     // no view can be made of the nodes there are now; the last one stays

@@ -312,6 +312,7 @@ func ExampleClient_CompareAndSwap() {
 				return err
 			}
 			item.Value = append(item.Value, ","+name...)
+			item.TTL = time.Hour // a read does not tell it
 			err = client.CompareAndSwap(ctx, item)
 			if !errors.Is(err, memcache.ErrCASConflict) {
 				return err
@@ -319,7 +320,7 @@ func ExampleClient_CompareAndSwap() {
 		}
 	}
 
-	if err := client.Set(ctx, &memcache.Item{Key: "names", Value: []byte("ada")}); err != nil {
+	if err := client.Set(ctx, &memcache.Item{Key: "names", Value: []byte("ada"), TTL: time.Hour}); err != nil {
 		log.Fatal(err)
 	}
 	done := make(chan error)

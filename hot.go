@@ -23,7 +23,7 @@ func WithHotKeys(o hotkey.Options) Option {
 }
 
 // WithoutHotKeys switches the search for hot and missed keys off, and with it 500 KiB of memory and a nanosecond or two of
-// each operation.
+// each operation. Hot keys are then not relieved by themselves: what is done about a key is what rules say.
 func WithoutHotKeys() Option {
 	return func(c *config) error {
 		c.hotKeys = nil
@@ -65,7 +65,7 @@ func (c *Client) TopKeys(n int) []hotkey.Key {
 }
 
 // MissedKeys returns the n keys that this client has looked for most often in the last second and not found, most missed
-// first: mistyped names, or keys that nobody stores any more.
+// first: mistyped names, or keys that nobody stores any more. With WithoutHotKeys there are none.
 func (c *Client) MissedKeys(n int) []hotkey.MissedKey {
 	if c.detector == nil {
 		return nil
@@ -73,7 +73,8 @@ func (c *Client) MissedKeys(n int) []hotkey.MissedKey {
 	return c.detector.Missed(n)
 }
 
-// MissedTemplates is MissedKeys of families: keys that differ in their numbers and ids alone.
+// MissedTemplates is MissedKeys of families: keys that differ in their numbers and ids alone. With WithoutHotKeys there are
+// none.
 func (c *Client) MissedTemplates(n int) []hotkey.MissedKey {
 	if c.detector == nil {
 		return nil
@@ -109,7 +110,8 @@ func (v *view) homeOf(key string) string {
 }
 
 // HotKeyEvents yields what becomes of hot and missed keys from now on, until the loop is left, ctx ends or the client is
-// closed. A loop that is too slow loses events, which the next one says; the client never waits for it.
+// closed. A loop that is too slow loses events, which the next one says; the client never waits for it. With WithoutHotKeys it
+// ends at once.
 //
 //	for event := range client.HotKeyEvents(ctx) { … }
 func (c *Client) HotKeyEvents(ctx context.Context) iter.Seq[hotkey.Event] {

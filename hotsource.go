@@ -24,10 +24,10 @@ type HotKeySource interface {
 	Watch(ctx context.Context, eye *hotkey.Eye)
 }
 
-// WithHotKeySource has the client look through the eyes of others as well. What a source sees is judged by the same thresholds
-// as the client's own traffic, is among TopKeys, MissedKeys and HotKeyEvents with the source's name as its Origin, and is
-// relieved in the same way. Single operations that it sees are part of all operations, of which keys have shares; of keys
-// whose rate alone it is told, a share is not known. There may be 8 sources, each with a name of its own.
+// WithHotKeySource adds a source that sees operations of others. What it sees is judged by the same thresholds as the client's
+// own traffic, is among TopKeys, MissedKeys and HotKeyEvents with the source's name as its Origin, and is relieved in the same
+// way. If the source sees single operations, they count among all those of which a key has a share; if it knows only the rates
+// of some keys, the shares of these are not known. There may be 8 sources, each with a name of its own.
 //
 // A source that fails is an event (HotKeySourceFailed), an age (Stats) and a note in HotKeyReport, and nothing else: what it
 // has said stays. Close ends it.

@@ -8,7 +8,7 @@ import (
 
 // Item is one cached value.
 type Item struct {
-	Key   string // 1 to 250 bytes, no spaces, no control bytes (see WithBinaryKeys)
+	Key   string // 1 to 250 bytes, no spaces, no control bytes (see WithBinaryKeys), not "~" at the beginning
 	Value []byte
 	Flags uint32        // stored with the value and returned with it; see WithCompression and FormatCodec for the highest 8 bits
 	TTL   time.Duration // how long to keep a stored item; 0: never expires. Rounded up to seconds, at least 2. Not set by reads

@@ -13,8 +13,9 @@ import (
 type loadFunc = func(ctx context.Context) (*Item, error)
 
 // GetOrLoad returns the item of key, read as Get reads it or, if it is not there, made by load and stored. Of all the
-// processes that miss a key one loads it, under a lease at the key's home; the others wait (WithWait) and read what it has
-// stored. Of load's Item the Value, Flags and TTL count.
+// processes that miss a key one loads it, under a lease at the key's home; the others wait, for 1 s at most (WithWait), and
+// read what it has stored. A process that has waited in vain loads for itself, and what it has loaded is not stored. Of
+// load's Item the Value, Flags and TTL count.
 //
 // A value whose load began before a write of the key that its home has acknowledged is never stored: a Delete, a Set, a flush or an expiry
 // ends the lease, and the value goes only to those callers that asked before its load began. So "commit, then Delete"
@@ -22,10 +23,11 @@ type loadFunc = func(ctx context.Context) (*Item, error)
 // hold an older one.
 //
 // In one process a key has one load at a time, which all callers share; the options of the first count. The load's context
-// has the values of the caller that began it. It ends when every caller that waits has gone, so load may run on when its
-// own caller has left, and with ErrClosed as its cause when the client is closed; Close waits for load to return. An
-// error, or a panic, goes to all who wait; nothing is stored and the lease is given back, so the next caller can try at
-// once. Load must not ask for the same key. Each caller may keep and change the item that it gets.
+// has the values of the caller that began it. It is canceled when the last caller that waits has left, and not when the one
+// that began it has (a load of WithBackgroundReload goes on without callers); and with ErrClosed as its cause when the client
+// is closed. Close waits for load to return. An error, or a panic, goes to all who wait; nothing is stored and the lease is
+// given back, so the next caller can try at once. Load must not ask for the same key. Each caller may keep and change the
+// item that it gets.
 //
 // If the key's home does not answer, the value is loaded and not stored, once at a time in each process. A server without
 // leases is ErrUnsupported; see WithoutLeases. While a key is being loaded its home holds an empty item in its place:

@@ -31,18 +31,19 @@ const (
 
 // WithLease sets how long a lease lasts; the default is 3 s. It is counted in whole seconds, rounded up, at least 2. It
 // should be longer than the slowest load: a value that comes later is returned and not stored. And it is how long a key
-// stays without a loader if the one that has the lease dies.
+// stays without a loader if the one that has the lease dies. A d of 0 or less is ErrBadOption.
 func WithLease(d time.Duration) LoadOption { return LoadOption{optLease, d} }
 
 // WithWait sets how long to wait for a value that another process is loading; the default is 1 s, and 0 is not at all.
-// After that the caller loads for itself, and what it has loaded is not stored.
+// After that the caller loads for itself, and what it has loaded is not stored. A d below 0 is ErrBadOption.
 func WithWait(d time.Duration) LoadOption { return LoadOption{optWait, d} }
 
 // WithErrBusy returns ErrBusy where the wait for another process's load was in vain, instead of loading too.
 func WithErrBusy() LoadOption { return LoadOption{kind: optFailBusy} }
 
 // WithEarlyRecache has one caller of all load the value again when less than d, rounded up to seconds, is left of its
-// TTL, while the others use it as before; at most 30 days. Items without a TTL are left alone.
+// TTL, while the others use it as before; at most 30 days. Items without a TTL are left alone. A d of 0 or less is
+// ErrBadOption.
 func WithEarlyRecache(d time.Duration) LoadOption { return LoadOption{optRecache, d} }
 
 // WithBackgroundReload has the caller that is to load a value again, because it is stale or soon expires, return the old

@@ -29,9 +29,10 @@ func WithMcrouterConfig(path string) Option {
 	}
 }
 
-// WithMcrouterRoutePrefix says where keys without a routing prefix go, "/region/cluster/", as mcrouter's --route-prefix does. It
-// also has keys with one understood where the file of WithMcrouterConfig has a single route. Without it, they go to the route
-// for "/././", or if there is none to the file's first.
+// WithMcrouterRoutePrefix says to which routing prefix, "/region/cluster/", keys without one go, as mcrouter's
+// --route-prefix does. Without it they go to the route for "/././", or, if the file of WithMcrouterConfig has none, to its
+// first route. Where the file has a single route, a routing prefix is understood with this option only; without the
+// option it is a part of the key.
 func WithMcrouterRoutePrefix(prefix string) Option {
 	return func(c *config) error {
 		if prefix == "" {
@@ -43,8 +44,8 @@ func WithMcrouterRoutePrefix(prefix string) Option {
 }
 
 // WithMcrouterParams says what %name% stands for in the file of WithMcrouterConfig, as mcrouter's --config-params does: nil, bool,
-// int, int64, float64, string, []any or map[string]any by name. hostid, default-route, default-region and default-cluster stand
-// for something by themselves, unless they are among them.
+// int, int64, float64, string, []any or map[string]any by name. hostid, default-route, default-region and default-cluster are
+// there without being given; params may replace them.
 func WithMcrouterParams(params map[string]any) Option {
 	return func(c *config) error {
 		c.mcrouter.params = maps.Clone(params)

@@ -47,7 +47,7 @@ type Client struct {
 
 // New validates opts and returns a client. It dials no node: that happens when one is first needed. If nodes are to be
 // discovered it waits until their source has answered or failed once, at most 7 s. A source without an answer is no
-// error: operations fail with ErrNoServers until it has one. Who would rather not start without nodes calls Ping next.
+// error: operations fail with ErrNoServers until it has one. To start with nodes only, call Ping after New.
 // The error matches ErrBadOption or ErrNoServers, or is that of WithRoute's function.
 func New(opts ...Option) (*Client, error) {
 	cfg, err := newConfig(opts)

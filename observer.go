@@ -27,7 +27,7 @@ type Observer interface {
 type Call struct {
 	Command protocol.Command // a compare-and-swap is a Set with Compare
 	Compare bool
-	Key     string // the first key; it may be a secret, so it is not for logs or labels
+	Key     string // the first key, as it travels; it may be a secret, so it is not for logs or labels
 	Keys    int    // more than 1: of GetMulti, SetMulti or DeleteMulti
 }
 

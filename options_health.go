@@ -1,12 +1,13 @@
 package memcache
 
-// WithMaxEjected bounds how many of the nodes are ejected at once, as a share of them above 0 and up to 1, rounded down; one
+// WithMaxEjected bounds how many of the nodes may be ejected at once, as a share of them above 0 and up to 1, rounded down; one
 // always may be. The default is all but one. A node that has not answered for the length of a try, or cannot be connected to, is
-// ejected: requests to it fail at once, so that they go to another replica or the caller does without, until it answers.
-// Past the bound a silent node stays in use, which may cost its callers the timeout (WithTimeout): where so many are silent at
-// once, the fault may be this process's or its network's, and to give up all nodes would be to have no cache. Nodes that cannot
-// be connected to count, but are never waited for. A small share suits many nodes that rarely fail together; 1 spares the
-// callers every wait. Stats and Explain show who is ejected.
+// ejected: until it answers, requests to it fail at once, and go to another replica if there is one.
+//
+// Past the bound a silent node stays in use, and its callers may wait for the timeout (WithTimeout). Where so many nodes
+// are silent, the fault may be in this process or its network, and without any node there would be no cache. A node that
+// cannot be connected to is never waited for, past the bound either, and counts. A small share suits many nodes that rarely
+// fail together; with 1 no caller waits for a node that is known to be silent. Stats and Explain show who is ejected.
 func WithMaxEjected(share float64) Option {
 	return func(c *config) error {
 		if !(share > 0 && share <= 1) {

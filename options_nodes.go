@@ -29,7 +29,7 @@ type spec struct{ text, zone string }
 //	elasticache+host:port                    the nodes of a cluster, as one of them tells
 //
 // The nodes that the last five stand for are followed as they come and go; package discovery says how often, and what each
-// takes for a node's name and zone.
+// takes for a node's name and zone. Where they are new, to all clients, nothing is stored at first: see WithDiscovery.
 func WithServers(addrs ...string) Option {
 	return func(c *config) error {
 		c.given.add("", addrs)
@@ -54,6 +54,10 @@ func WithZone(name string, addrs ...string) Option {
 //
 // A node is known by its name: one whose address changes keeps its keys, on new connections. Weights are shares of the keys
 // in the sharded topology and within a zone. While the source fails, or knows of no node, the last good list stays (Stats).
+//
+// Nodes that no client has met store nothing until D and some seconds have passed (WithPropagation), some 6 s in all where the
+// source is asked each second. Where all nodes are new, every key is missed for that long; a Set succeeds all the same. Tests
+// that start nodes of their own give WithPropagation(0).
 func WithDiscovery(src discovery.Source) Option {
 	return func(c *config) error {
 		if src == nil {

@@ -15,8 +15,8 @@ import (
 // The default is three times the longest interval at which the sources of the nodes are asked, and where all nodes are
 // known from the start, 0: such a list never changes, and nothing is done about changes. Set it for such a list if the list
 // differs between processes for a time, as while a new one is rolled out; then D is how long that takes. With
-// WithMcrouterConfig, too, the default is 0. What is set and not 0 counts as at least the time that the longest operation
-// takes, eight times WithTimeout.
+// WithMcrouterConfig, too, the default is 0. What is not 0 counts as at least the time that the longest operation takes, eight
+// times WithTimeout and at least 800 ms, and as a day at most.
 func WithPropagation(d time.Duration) Option {
 	return func(c *config) error {
 		if d < 0 {

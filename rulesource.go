@@ -18,7 +18,8 @@ import (
 // the store's first answer: which keys are pinned must be known before they are used.
 //
 // Pins of a store are for the sharded topology, and come and go by steps (package documentation, "Pins"). D for them is that
-// of WithPropagation, but at least three times the store's interval and eight times WithTimeout; more than a minute is refused.
+// of WithPropagation, but at least three times the store's interval, eight times WithTimeout, and 800 ms; more than a minute is
+// refused. Keys and prefixes of rules are as they travel: see WithKeyRules.
 func WithRuleStore(store rulestore.Store) Option {
 	return func(c *config) error {
 		if store == nil {
@@ -129,9 +130,16 @@ func (c *Client) ruleEvent(e rulestore.Event) {
 	}
 }
 
-// UpdateRules changes the rules in the store: edit gets a draft of what the store holds. It may be called twice, if another
-// process changes them at the same moment. id names who does it. A rule that is not valid, or that names a node which is not
-// there, is an error that matches hotkey.ErrBadTable, and changes nothing.
+// UpdateRules changes the rules in the store: edit gets a draft of what the store holds. It may be called up to five times, if
+// other processes change them at the same moment. id names who does it. Keys and prefixes are as they travel: see WithKeyRules.
+//
+// Beside edit's own errors and the store's there are
+//
+//   - hotkey.ErrBadTable: a rule is not valid, or names a node which is not there; nothing has changed;
+//   - rulestore.ErrPinMoves: a pin is to have other nodes, or to come again, before it has ended; nothing has changed;
+//   - rulestore.ErrConflict: others were faster five times;
+//   - rulestore.ErrPartial: the rules are published all the same, in a part of the store;
+//   - ErrBadOption: there is no store.
 func (c *Client) UpdateRules(ctx context.Context, id string, edit func(*rulestore.Draft) error) error {
 	if c.remedies == nil || c.remedies.follower == nil {
 		return fmt.Errorf("%w: no rule store", ErrBadOption)

@@ -24,7 +24,8 @@ type NodeInfo struct {
 	Homes  float64 `json:"homes"`            // part of all keys, 0 to 1, whose home the node is; 0 where a tree of the caller's decides
 }
 
-// Topology returns the nodes there are now, each with the part of the keys that it is the home of.
+// Topology returns the nodes there are now, each with the part of the keys that it is the home of. After Close and Shutdown
+// there are none.
 func (c *Client) Topology() Topology {
 	v := c.view.Load()
 	t := Topology{Kind: c.cfg.kind(), Local: v.local.name(), LocalBy: v.local.by, Nodes: make([]NodeInfo, len(v.nodes))}

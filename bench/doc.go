@@ -3,7 +3,9 @@
 //	cd bench && go run .                                  # everything, in both modes
 //	go run . -onecpu -workloads 'get-*,set-100-64'        # some workloads, in one mode
 //	go run . -free -clients nohop,rueidis -rounds 3       # some clients; the anchor always runs
+//	go run . -duration 100ms -rounds 25                   # shorter slices, and more; 400ms and 7 unless given
 //	go run . -longer-calls 3us                            # as where system calls cost more
+//	go run . -list                                        # what workloads there are
 //	go run . -markdown > table.md
 //
 // It starts its own servers on free loopback ports: three memcached (-t 1), redis-server, and nutcracker in front of

@@ -29,8 +29,9 @@
 //     ticks in a row, or twice above at one. A key at 2, 5 and 20 times the threshold is reported within 1.2, 0.75 and
 //     0.4 seconds in 99 of 100 cases (TestTimeToDetect); one at half of it practically never.
 //
-// Both need five sampled ops in the trailing second, so what happens fewer than five times a second is not judged; and
-// both end when the key has been below a quarter of the threshold for 30 seconds.
+// Both need five sampled ops in the trailing second. What happens fewer than five times a second is not judged, and as one
+// op in 16 at most is sampled, a key whose ops are of mean size is hardly judged below some 80 of them per second. Both end
+// when the key has been below a quarter of the threshold for 30 seconds.
 //
 // Reads that find nothing go through a countdown of their own, and are counted by key and by template, the key with its
 // numbers and ids replaced (template.go, missed.go). Up to 512 misses per second every one is counted.

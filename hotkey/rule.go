@@ -22,10 +22,11 @@ func (o Origin) String() string {
 	return "explicit"
 }
 
-// Rule says what is done about a key, or about all keys with a prefix. Exactly one of Key and Prefix is set.
+// Rule says what is done about a key, or about all keys with a prefix. Exactly one of Key and Prefix is set. A client that
+// changes keys on their way, as by a namespace, looks rules up by the key that it sends.
 type Rule struct {
-	Key     string
-	Prefix  string
+	Key     string // as it travels
+	Prefix  string // the same
 	Action  Action
 	Origin  Origin
 	Expires time.Time // zero: with the table. Not of a Pin: it ends, see Action

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Spans.
+// TickInterval is how often Detector.Tick is called, and so the span of a window; the windows of the last second are judged.
 const (
-	TickInterval = 250 * time.Millisecond // of Tick: the span of a window
-	windowCount  = 4                      // windows that make the trailing second
+	TickInterval = 250 * time.Millisecond
+	windowCount  = 4 // windows that make the trailing second
 )
 
 // trail is a ring of windows: one being filled, under the lock of its sink, and four frozen ones, which belong to the

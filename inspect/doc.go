@@ -9,6 +9,8 @@
 //	GET /rules.json   the rules that apply now, and how their store does
 //	GET /explain.json?key=k   how requests for a key would travel, memcache.Client.Explain
 //
+// keys.json and rules.json have 20 lines of each kind; ?n= asks for 1 to 200.
+//
 // Everything is read-only and sends nothing to a node. The page has no assets of others and runs under a strict content
 // security policy. It is not for strangers: it names the nodes. Keys are hidden unless WithKeys is given, for they may be
 // secrets; what somebody asks Explain about, they know already.

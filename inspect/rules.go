@@ -10,7 +10,8 @@ import (
 	"github.com/nohop/memcache/route"
 )
 
-// Rules is what rules.json says: the rules that apply now, those for all keys and prefixes that people have made first.
+// Rules is what rules.json says: the rules that apply now. Those that people have made, for keys and for prefixes, come
+// before the automatic ones.
 type Rules struct {
 	Epoch uint64 `json:"epoch"` // of the table of the store; 0: there is none
 	Total int    `json:"total"` // rules that apply; Rules has the first of them

@@ -8,7 +8,8 @@ import (
 	"github.com/nohop/memcache/pool"
 )
 
-// State is what state.json says: figures count from each node's start, so a reader makes rates of two of them.
+// State is what state.json says. A node's counters are since this client began to use it, so a reader makes rates of two of
+// them.
 type State struct {
 	Time      time.Time          `json:"time"`
 	Kind      string             `json:"kind"` // and what follows: of memcache.Topology
@@ -22,7 +23,9 @@ type State struct {
 	Rules     []Event            `json:"rules"`               // of Events, those of the store of rules
 }
 
-// Node is a node's place and its counters.
+// Node is a node's place, its state, and its counters, which are since this client began to use it. pool.Stats says what each
+// means; there, Ejections are Suspected, Lost is Broken and Connections are Conns. Connections, Owed and Missed are how many
+// there are now.
 type Node struct {
 	memcache.NodeInfo
 	Requests    uint64 `json:"requests"`
@@ -59,7 +62,7 @@ type Discovery struct {
 	Changes  uint64  `json:"changes"`
 }
 
-// Event is a memcache.Event.
+// Event is a part of a memcache.Event.
 type Event struct {
 	Time  time.Time `json:"time"`
 	Kind  string    `json:"kind"`

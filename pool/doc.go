@@ -26,7 +26,8 @@
 //     and refused in part all fail (ErrSomeRefused).
 //   - A caller that gives up leaves its place in the queue behind: the late reply is dropped by position and the
 //     connection stays in use. No memory of the caller is touched after Wait has returned.
-//   - A key's requests take the same connection, so mutations of a key by one process are applied in their order.
+//   - A key's mutations take the same connection, so those of one process are applied in their order. Single reads may take a
+//     second one (lanes.go).
 //   - Every failure is an *Error that says whether the request was not sent, may have been done, or was refused. A read is
 //     repeated once if its connection broke, a mutation only if not a byte of it was written.
 //   - A node that was silent for the length of a try while it owed replies is suspect: its callers fail at once until it

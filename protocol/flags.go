@@ -5,7 +5,7 @@ package protocol
 type MetaFlags uint32
 
 // The flags, each with its letter and the commands that know it (g: mg, s: ms, d: md, a: ma; doc/protocol.txt, "Meta
-// Get" to "Meta Arithmetic"). Which server knows them from when on is in the table flagsSince.
+// Get" to "Meta Arithmetic"). Of one that the server's version does not know, Plan returns ErrUnsupported.
 const (
 	ReturnValue      MetaFlags = 1 << iota // v (g, a): the value, or the new number
 	ReturnFlags                            // f (g): client flags

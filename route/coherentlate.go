@@ -24,7 +24,7 @@ import (
 //
 // The same is done for writes of a key that moves, which another node than the home may have missed (movinglate.go).
 //
-// It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed. Of more than lateLimit
+// It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed. Of more than 65,536
 // keys, or where the Background has no room, the copies stay until their TTL ends. Safe for concurrent use.
 type LateClears struct {
 	background *Background

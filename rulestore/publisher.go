@@ -26,10 +26,10 @@ type PublisherConfig struct {
 	OnError func(error)
 }
 
-// How long an automatic rule that is no pin outlives its publisher, and how often it is renewed.
+// RuleLifetime is how long an automatic rule that is no pin outlives its publisher.
 const (
 	RuleLifetime    = time.Minute
-	renewalInterval = 10 * time.Second
+	renewalInterval = 10 * time.Second // of such rules
 	roundTimeout    = 2 * time.Second
 )
 

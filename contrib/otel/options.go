@@ -6,7 +6,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Option configures New.
+// Option configures New and Watch. To Watch, WithTracerProvider and WithKeys mean nothing.
 type Option func(*config)
 
 type config struct {
