@@ -8,6 +8,7 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"math"
 	"slices"
 	"sync"
 )
@@ -156,6 +157,7 @@ var errTrailing = errors.New("memcache: there are bytes behind a compressed valu
 // readUpTo appends all of r to dst; ErrTooLarge if that is more than limit bytes.
 func readUpTo(dst []byte, r io.Reader, limit int) ([]byte, error) {
 	start := len(dst)
+	limit = min(limit, math.MaxInt-start-1)
 	for {
 		if len(dst) == cap(dst) {
 			dst = slices.Grow(dst, min(max(4<<10, len(dst)-start), start+limit+1-len(dst)))

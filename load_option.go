@@ -86,7 +86,7 @@ func (o *loadOptions) set(opt LoadOption) (err error) {
 	case optWait:
 		o.wait = opt.d
 	case optRecache:
-		o.recache = int64((opt.d + time.Second - 1) / time.Second)
+		o.recache = int64((opt.d-1)/time.Second) + 1
 	case optBackground:
 		o.background = true
 	case optFailBusy:

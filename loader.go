@@ -33,7 +33,7 @@ func (c *loadCounters) stats() LoadStats {
 func (l *loads) fly(f *flight) {
 	defer f.cancel(nil)
 	defer context.AfterFunc(l.ctx, func() { f.cancel(ErrClosed) })()
-	if f.item, f.err = l.search(f); f.err != nil {
+	if f.item, f.err = l.searchGuarded(f); f.err != nil {
 		f.oldest = forAll
 	}
 	l.mu.Lock()
@@ -44,6 +44,16 @@ func (l *loads) fly(f *flight) {
 	if behind && f.err != nil && l.ctx.Err() == nil {
 		f.job.client.cfg.log.Error("memcache: load in the background", "error", f.err)
 	}
+}
+
+// searchGuarded is search; what panics in it, a Compressor for one, panics in the callers, as it would if they did it.
+func (l *loads) searchGuarded(f *flight) (item *Item, err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			item, err = nil, &panicError{value, debug.Stack()}
+		}
+	}()
+	return l.search(f)
 }
 
 // search looks for the value at the key's home, and loads it if that is this flight's to do: if it gets the lease, if the

@@ -4,7 +4,8 @@ import "context"
 
 // Shutdown is Close for a process that ends in peace: from now on new operations fail with ErrClosed, while those that are
 // under way, loads of GetOrLoad and what routes do in the background included, go on until they are done or ctx ends. Then
-// it closes the client. The error is that of ctx if something was cut short.
+// it closes the client. The error is that of ctx if something was cut short. What waits for a node that is away, like the
+// deletes that it has missed, is not waited for.
 func (c *Client) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	if !c.closed {
@@ -14,6 +15,7 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 	c.mu.Unlock()
 	err := c.gate.wait(ctx)
+	c.late.Stop()
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)

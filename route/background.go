@@ -75,6 +75,12 @@ func (b *Background) give() {
 	b.running.Done()
 }
 
+func (b *Background) isClosed() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.closed
+}
+
 // Dropped returns how many batches were dropped.
 func (b *Background) Dropped() uint64 { return b.dropped.Load() }
 

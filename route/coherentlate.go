@@ -24,8 +24,8 @@ import (
 //
 // The same is done for writes of a key that moves, which another node than the home may have missed (movinglate.go).
 //
-// It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed. Of more than 65,536
-// keys, or where the Background has no room, the copies stay until their TTL ends. Safe for concurrent use.
+// It runs on one goroutine of the Background, while there is work, and ends when the nodes are closed, or with Stop. Of more
+// than 65,536 keys the copies stay until their TTL ends. Safe for concurrent use.
 type LateClears struct {
 	background *Background
 
@@ -34,6 +34,9 @@ type LateClears struct {
 	waiting   map[lateKey]*lateClear
 	keys      map[string]lateOf
 	running   bool
+	delayed   bool          // it is to be started later
+	stop      chan struct{} // closed by Stop
+	stopOnce  sync.Once
 	size      atomic.Int64 // of waiting, for those who only look whether it is empty
 }
 
@@ -68,8 +71,12 @@ func NewLateClears(b *Background) *LateClears {
 	if b == nil {
 		return nil
 	}
-	return &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]lateOf)}
+	return &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]lateOf), stop: make(chan struct{})}
 }
+
+// Stop has what waits looked at once more, and then be waited for no longer, so that the Background can be closed while a
+// home is away.
+func (l *LateClears) Stop() { l.stopOnce.Do(func() { close(l.stop) }) }
 
 // Follow has p be where keys are cleared: the placement of the newest tree. Coherent does it by itself.
 func (l *LateClears) Follow(p Placement) {
@@ -110,8 +117,33 @@ func (l *LateClears) putOwn(c *lateClear, own ownValue) {
 	l.keys[c.read.Key] = of
 	l.waiting[c.key()] = c
 	l.size.Store(int64(len(l.waiting)))
-	if !l.running {
-		l.running = l.background.Go(l.run)
+	l.startLocked()
+}
+
+// startLocked starts the goroutine, unless it runs. Where the Background has no room, it tries again later.
+func (l *LateClears) startLocked() {
+	if l.running || l.delayed || len(l.waiting) == 0 || l.isStopped() {
+		return
+	}
+	if l.running = l.background.goIfRoom(l.run); !l.running && !l.background.isClosed() {
+		l.delayed = true
+		time.AfterFunc(latePause, l.startLate)
+	}
+}
+
+func (l *LateClears) startLate() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.delayed = false
+	l.startLocked()
+}
+
+func (l *LateClears) isStopped() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -157,12 +189,20 @@ func (l *LateClears) run() {
 	timer := time.NewTimer(latePause)
 	defer timer.Stop()
 	for {
-		<-timer.C
+		select {
+		case <-timer.C:
+		case <-l.stop:
+		}
+		last := l.isStopped()
 		batch := l.take()
 		if len(batch) == 0 {
 			return
 		}
-		if l.work(batch) > 0 {
+		ended := l.work(batch)
+		if last && ended == 0 {
+			return
+		}
+		if ended > 0 {
 			timer.Reset(0)
 		} else {
 			timer.Reset(latePause)

@@ -38,28 +38,41 @@ func placeOf(p Placement, op *Op) placed {
 // route returns the home.
 func (p placed) route() Route { return p.all[p.home] }
 
+func (p placed) others() []Route { return slices.Concat(p.all[:p.home], p.all[p.home+1:]) }
+
 // doAtHome has each op served by its home and appends to at where that was. A home that turns out to be joining, which is not
 // known before its first connection, leaves it to the next one.
 func doAtHome(ctx context.Context, p Placement, ops []*Op, at []placed) []placed {
-	for _, op := range ops {
-		at = append(at, placeOf(p, op))
-	}
-	if len(ops) == 1 {
-		resolve(at[0].route(), ops[0]).Do(ctx, ops)
-	} else {
-		b := newBatch()
-		defer b.free()
-		for i, op := range ops {
-			b.add(resolve(at[i].route(), op), op)
-		}
-		b.do(ctx)
-	}
+	at = placesOf(p, ops, at)
+	doAt(ctx, ops, at)
 	for i, op := range ops {
 		if hasJoined(op) {
 			at[i] = doAtNextHome(ctx, p, ops[i:i+1], at[i])
 		}
 	}
 	return at
+}
+
+// placesOf appends the place of each op to at.
+func placesOf(p Placement, ops []*Op, at []placed) []placed {
+	for _, op := range ops {
+		at = append(at, placeOf(p, op))
+	}
+	return at
+}
+
+// doAt has each op served by the home in its place.
+func doAt(ctx context.Context, ops []*Op, at []placed) {
+	if len(ops) == 1 {
+		resolve(at[0].route(), ops[0]).Do(ctx, ops)
+		return
+	}
+	b := newBatch()
+	defer b.free()
+	for i, op := range ops {
+		b.add(resolve(at[i].route(), op), op)
+	}
+	b.do(ctx)
 }
 
 // doAtNextHome has an op served that has met a home that is joining, and returns where that was.

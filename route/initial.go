@@ -26,14 +26,13 @@ func (a *allInitial) Do(ctx context.Context, ops []*Op) {
 	if len(ops) == 0 {
 		return
 	}
-	f := a.followersOf(ops)
+	at := placesOf(a.placement, ops, nil) // looked up once: who is the home may change
+	f := followersOf(ops, at)
 	if a.background.goIfRoom(func() { f.do(context.WithoutCancel(ctx)) }) {
-		doEach(ctx, ops, a.home)
-		f.homeHas(ops)
+		f.askHomes(ctx, ops, at)
 		return
 	}
-	doEach(ctx, ops, a.home)
-	f.homeHas(ops)
+	f.askHomes(ctx, ops, at)
 	f.do(ctx)
 }
 
@@ -44,12 +43,18 @@ type followers struct {
 	homeDone chan struct{}
 }
 
-func (a *allInitial) followersOf(ops []*Op) *followers {
+func followersOf(ops []*Op, at []placed) *followers {
 	f := &followers{write: newWrite(), homeDone: make(chan struct{}), homes: copies(ops)}
 	for i, op := range f.homes {
-		f.write.add(op, a.placement.Replicas(ops[i]).All[1:], &op.Request)
+		f.write.add(op, at[i].others(), &op.Request)
 	}
 	return f
+}
+
+// askHomes has the homes serve ops. The followers are told also if a route of the caller's panics.
+func (f *followers) askHomes(ctx context.Context, ops []*Op, at []placed) {
+	defer f.homeHas(ops)
+	doAt(ctx, ops, at)
 }
 
 // homeHas tells the followers what the homes came to.

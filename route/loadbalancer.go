@@ -62,20 +62,22 @@ func (l *loadBalancer) Do(ctx context.Context, ops []*Op) {
 	if len(ops) == 1 {
 		c := l.choose()
 		c.busy.Add(1)
+		defer l.done(c, ops[0]) // also if a route of the caller's panics
 		resolve(c.route, ops[0]).Do(ctx, ops)
-		l.done(c, ops[0])
 		return
 	}
 	chosen := make([]*balanced, 0, len(ops))
+	defer func() {
+		for i, c := range chosen {
+			l.done(c, ops[i])
+		}
+	}()
 	doEach(ctx, ops, func(*Op) Route {
 		c := l.choose()
 		c.busy.Add(1)
 		chosen = append(chosen, c)
 		return c.route
 	})
-	for i, op := range ops {
-		l.done(chosen[i], op)
-	}
 }
 
 // done notes that op has been served by c.

@@ -66,9 +66,13 @@ func (l *outstandingLimit) Do(ctx context.Context, ops []*Op) {
 			}
 			continue
 		}
-		doEach(ctx, part, func(*Op) Route { return l.child })
-		l.give(len(part))
+		l.serve(ctx, part)
 	}
+}
+
+func (l *outstandingLimit) serve(ctx context.Context, ops []*Op) {
+	defer l.give(len(ops)) // also if a route of the caller's panics
+	doEach(ctx, ops, func(*Op) Route { return l.child })
 }
 
 // wait returns when ops more may be under way, or the context's error.

@@ -47,14 +47,16 @@ func doRace(ctx context.Context, ops []*Op, p Placement, b *Background, judge fu
 func newRace(ops []*Op, p Placement, judge func(*Op, []*Op) bool) *race {
 	r := &race{ops: slices.Clone(ops), judge: judge, decided: make([]bool, len(ops)), undecided: len(ops)}
 	total := 0
-	for _, op := range ops {
-		total += len(p.Replicas(op).All)
+	all := make([][]Route, len(ops)) // a second look might find others
+	for i, op := range ops {
+		all[i] = p.Replicas(op).All
+		total += len(all[i])
 		r.ends = append(r.ends, total)
 	}
 	r.copies, r.replies, r.owner = make([]Op, total), make([]*Op, total), make([]int, total)
 	b := &batch{index: make(map[Route]int)} // not of the pool: it outlives the caller
 	for i, op := range ops {
-		r.enter(b, i, op, p.Replicas(op).All)
+		r.enter(b, i, op, all[i])
 	}
 	r.parts, r.arrived = b.parts, make(chan int, len(b.parts))
 	return r

@@ -32,10 +32,14 @@ type byRoutingPrefix struct {
 
 // ByRoutingPrefix sends each op to the route of its key's routing prefix, without the prefix; a key without one goes to
 // the default. A prefix with "*" in a part, "/*/*/" or "/east/*/", is a broadcast: the default route, or if it does not
-// match the first in the order of prefixes, gives the answer, and the others are served in the background.
+// match the first in the order of prefixes, gives the answer, and the others are served in b. Without b, or with a nil route,
+// the error is ErrNoPart.
 func ByRoutingPrefix(p RoutingPrefixes, b *Background) (Route, error) {
 	r := &byRoutingPrefix{routes: p.Routes, background: b}
-	for prefix := range p.Routes {
+	for prefix, route := range p.Routes {
+		if err := checkParts(b, route); err != nil {
+			return nil, err
+		}
 		if !isRoutingPrefix(prefix) || strings.Contains(prefix, "*") {
 			return nil, ErrRoutingPrefix
 		}

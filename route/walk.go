@@ -70,7 +70,7 @@ func NewWalk(members []Member, replicas int, local string, maxTTL time.Duration,
 	if maxTTL > 0 {
 		w.memory = maxTTL + walkTime
 	}
-	depth := min(replicas+walkBeyond, len(members))
+	depth := min(w.replicas+walkBeyond, len(members))
 	w.fill(members, w.rank(members, depth), depth, nearOf(members, replicas, local))
 	return w, nil
 }

@@ -72,7 +72,7 @@ func (z *zoneFailover) leave(ctx context.Context, ops []*Op) {
 	switch {
 	case len(failed) == 0:
 	case z.far != nil:
-		z.far.Do(ctx, failed)
+		z.far.Do(ctx, without(failed, z.isSingle))
 	default:
 		missed = append(slices.Clip(missed), z.inOrder(ctx, failed)...)
 	}
