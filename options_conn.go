@@ -42,10 +42,12 @@ func WithMaxValue(bytes int) Option {
 }
 
 // WithTLS secures all connections. If cfg names no server, the host of each node's name is used, which is its
-// address unless its source says otherwise. cfg must not be
-// changed afterwards.
+// address unless its source says otherwise. cfg must not be nil, nor be changed afterwards.
 func WithTLS(cfg *tls.Config) Option {
 	return func(c *config) error {
+		if cfg == nil {
+			return badOption("WithTLS needs a configuration: an empty one, &tls.Config{}, has the defaults")
+		}
 		c.node.TLS = cfg
 		return nil
 	}
@@ -67,6 +69,9 @@ func WithAuth(username, password string) Option {
 // WithDialer replaces how connections are opened, network being "tcp" or "unix".
 func WithDialer(dial DialFunc) Option {
 	return func(c *config) error {
+		if dial == nil {
+			return badOption("WithDialer needs a function")
+		}
 		c.node.Dial = dial
 		return nil
 	}

@@ -48,6 +48,8 @@ func TestNewRefuses(t *testing.T) {
 		"no connections":           {servers, memcache.WithConnections(0)},
 		"no resolver":              {servers, memcache.WithResolver(nil, time.Second)},
 		"resolver interval 0":      {servers, memcache.WithResolver(&fakeDNS{}, 0)},
+		"no TLS configuration":     {servers, memcache.WithTLS(nil)},
+		"no dialer":                {servers, memcache.WithDialer(nil)},
 		"user without password":    {servers, memcache.WithAuth("user", "")},
 		"password without user":    {servers, memcache.WithAuth("", "password")},
 		"user with a space":        {servers, memcache.WithAuth("a user", "password")},
