@@ -34,7 +34,7 @@ func (n Nodes) Routes(names ...string) ([]route.Route, error) {
 // WithRoute has build make the tree of routes, instead of WithReplicated, WithSharded, WithZone, WithZoned and WithRule: any
 // composition of package route's. It is called with the first nodes, and again whenever the nodes or which of them is
 // local change. Whether a partial write is a success is up to the tree too: see route.Available. An error with the first
-// nodes is New's, if it waits for them; later ones leave the last tree in place.
+// nodes is New's, if it waits for them; later ones leave the last tree in place. No route and no error is an error too.
 func WithRoute(build func(Nodes) (route.Route, error)) Option {
 	return func(c *config) error {
 		if build == nil {
@@ -50,8 +50,11 @@ func (c *Client) customView(members []member, local locality) (*view, error) {
 	tree, err := c.cfg.build(Nodes{
 		Members: routeMembers(members), Local: local.node, LocalZone: local.zone, Background: c.background, Set: c.cfg.node.NodeSet,
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case tree == nil:
+		return nil, badOption("the function of WithRoute has returned neither a route nor an error")
 	}
 	return &view{tree: tree, read: tree}, nil
 }

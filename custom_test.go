@@ -32,6 +32,8 @@ func TestWithRouteRefuses(t *testing.T) {
 	broken := errors.New("broken")
 	_, err := memcache.New(memcache.WithServers("10.0.0.1"), memcache.WithRoute(func(memcache.Nodes) (route.Route, error) { return nil, broken }))
 	require.ErrorIs(t, err, broken)
+	_, err = memcache.New(memcache.WithServers("10.0.0.1"), memcache.WithRoute(func(memcache.Nodes) (route.Route, error) { return nil, nil }))
+	require.ErrorIs(t, err, memcache.ErrBadOption)
 }
 
 // answers is a resolver whose answer can be changed.

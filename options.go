@@ -58,6 +58,9 @@ const (
 func newConfig(opts []Option) (config, error) {
 	cfg := config{replicas: 1, local: newLocalConfig(), rules: map[string][]string{}, hotKeys: new(hotkey.Options), log: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
+		if opt == nil {
+			return cfg, badOption("an Option is nil")
+		}
 		if err := opt(&cfg); err != nil {
 			return cfg, err
 		}

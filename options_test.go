@@ -24,6 +24,7 @@ func TestNewRefuses(t *testing.T) {
 	zone := memcache.WithZone("z", "c:1")
 	type options = []memcache.Option
 	for name, opts := range map[string]options{
+		"no option":                {servers, nil},
 		"bad address":              {memcache.WithServers("a:1", "b:0")},
 		"the same server twice":    {memcache.WithServers("a:1", "a:1")},
 		"in two calls":             {memcache.WithServers("a:11211"), memcache.WithServers("a")},
