@@ -112,6 +112,35 @@ func TestWithDiscoveryRefuses(t *testing.T) {
 	}
 }
 
+// TestARuleThatWaitsForItsNodesIsTold: where a node may yet be found, a rule that names it is no error, but an event, once for
+// each set of nodes that are not there.
+func TestARuleThatWaitsForItsNodesIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		one, two := discovery.Node{Name: "pod-0", Addr: "10.0.0.1"}, discovery.Node{Name: "pod-1", Addr: "10.0.0.2"}
+		src, log := newByHand(one), &bytes.Buffer{}
+		c := newClient(t, memcache.WithDiscovery(src), memcache.WithPropagation(0), pinned("pod-1"),
+			memcache.WithRule("k", "pod-0", "pod-2"), memcache.WithLogger(slog.New(slog.NewTextHandler(log, nil))))
+		refused := func() (texts []string) {
+			for _, e := range c.Events() {
+				if e.Kind == memcache.RulesRefused {
+					texts = append(texts, e.Err.Error())
+				}
+			}
+			return texts
+		}
+		want := []string{"memcache: rules do not apply without nodes pod-1, pod-2"}
+		require.Equal(t, want, refused())
+		require.Contains(t, log.String(), `nodes="pod-1, pod-2"`)
+		require.NotContains(t, log.String(), "secret")
+		src.say(nil, one, discovery.Node{Name: "pod-3", Addr: "10.0.0.4"})
+		require.Equal(t, want, refused(), "as before")
+		src.say(nil, one, two, discovery.Node{Name: "pod-2", Addr: "10.0.0.3"})
+		require.Equal(t, want, refused(), "all are there")
+		src.say(nil, one, two)
+		require.Equal(t, append(want, "memcache: rules do not apply without nodes pod-2"), refused())
+	})
+}
+
 // A node is known by its name: at another address it keeps its keys, and the others keep theirs and their connections.
 func TestANodeThatMovesKeepsItsKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

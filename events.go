@@ -38,7 +38,7 @@ const (
 	DiscoveryBack   EventKind = "discovery_back"   // the source of the nodes answers again
 
 	RulesChanged EventKind = "rules_changed" // the store has other rules
-	RulesRefused EventKind = "rules_refused" // the store fails, or what it holds is not valid; the last rules stay
+	RulesRefused EventKind = "rules_refused" // the store fails, or rules of it or of options cannot apply, Err says why
 	PinMoved     EventKind = "pin_moved"     // a key that a pin moves to Node has come to Step
 	NodeUnfit    EventKind = "node_unfit"    // nothing can be done about hot keys of this node, Err says why
 

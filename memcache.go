@@ -26,6 +26,7 @@ type Client struct {
 	list    []discovery.Node        // that the view was made of
 	nearest choice                  // of WithNearest
 	since   time.Time               // of the first view with nodes
+	awaited []string                // nodes that rules name and the view has not
 	closed  bool
 
 	generations map[nodeSpec]uint64 // of nodes that have left

@@ -94,6 +94,7 @@ func (c *Client) applyLocked(ctx context.Context, build func(*nodeSet) (*view, e
 		c.detector.SetNodes(len(v.nodes))
 	}
 	c.tellRules(v)
+	c.tellAwaited(v)
 	return nil
 }
 

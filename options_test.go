@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/internal/realnode"
 	"github.com/nohop/memcache/memcachetest"
 	"github.com/nohop/memcache/pool"
@@ -64,6 +65,9 @@ func TestNewRefuses(t *testing.T) {
 		"rule with another port":   {servers, memcache.WithRule("secret", "a")},
 		"rule with a node twice":   {memcache.WithServers("a", "b"), memcache.WithRule("secret", "a", "a:11211")},
 		"two rules for a key":      {servers, memcache.WithRule("secret", "a:1"), memcache.WithRule("secret", "b:1")},
+		"pin to an unknown node":   {servers, pinned("a:1", "c:1")},
+		"pin of another port":      {servers, pinned("a")},
+		"spread to an unknown one": {servers, ruled(hotkey.Action{Kind: hotkey.Spread, Nodes: []string{"a:1", "c:1"}})},
 		"rule for no key":          {servers, memcache.WithRule("", "a:1")},
 		"rule for a binary key":    {servers, memcache.WithRule("secret key", "a:1")},
 		"rule for a long key":      {servers, memcache.WithRule(strings.Repeat("secret", 50), "a:1")},
@@ -89,6 +93,16 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
+// ruled is a rule of WithKeyRules for one key.
+func ruled(a hotkey.Action) memcache.Option {
+	return memcache.WithKeyRules(hotkey.Rule{Key: "secret", Action: a})
+}
+
+// pinned is a rule that pins a key to nodes.
+func pinned(nodes ...string) memcache.Option {
+	return ruled(hotkey.Action{Kind: hotkey.Pin, Nodes: nodes})
+}
+
 func TestNewAccepts(t *testing.T) {
 	t.Setenv("NOHOP_TEST_HOST_IP", "10.0.0.1")
 	for name, opts := range map[string][]memcache.Option{
@@ -96,6 +110,7 @@ func TestNewAccepts(t *testing.T) {
 		"a local that may join":    {memcache.WithServers("a"), memcache.WithLocal("10.0.0.9")},
 		"local from the variable":  {memcache.WithServers("10.0.0.1"), memcache.WithReplicated(), memcache.WithLocalEnv("NOHOP_TEST_HOST_IP")},
 		"rule for a binary key":    {memcache.WithRule("a key", "a"), memcache.WithBinaryKeys(), memcache.WithServers("a")},
+		"pin without a port":       {pinned("b"), memcache.WithServers("a", "b")},
 		"long plain key":           {memcache.WithRule(strings.Repeat("k", 250), "a"), memcache.WithBinaryKeys(), memcache.WithServers("a")},
 		"more replicas than nodes": {memcache.WithServers("a"), memcache.WithSharded(3)},
 	} {

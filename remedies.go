@@ -42,6 +42,7 @@ func WithoutRemedies() Option {
 // WithKeyRules has rules of the application's own apply in this process: what is done about a key, or about all keys with a
 // prefix. They come before those of a store (WithRuleStore), and those before what is done automatically. A rule of Pin applies
 // from the start, as WithRule does, and needs to be the same in all processes; one that is to come or go belongs in a store.
+// The nodes of a rule are named as those of WithRule.
 //
 // Keys and prefixes of rules are as they travel, with the namespace (WithNamespace) and as a digest (WithLongKeys), unlike the
 // key of WithRule; but not in base64 (WithBinaryKeys).

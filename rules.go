@@ -3,15 +3,18 @@ package memcache
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nohop/memcache/discovery"
+	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
 )
 
 // WithRule has a key live on these nodes, the first being its home, whatever placement says. Each is a node's name (the
 // address of one that has none) and must be one of the servers, or may yet be found by discovery; while one of them is not
-// there, the rule does not apply. A key has one rule, and every process that uses the key needs the same.
+// there, the rule does not apply, which is a RulesRefused event. A key has one rule, and every process that uses the key needs
+// the same.
 func WithRule(key string, nodes ...string) Option {
 	return func(c *config) error {
 		if len(nodes) == 0 {
@@ -32,6 +35,18 @@ func (c *config) validateRules() error {
 	for key, nodes := range c.rules {
 		if err := c.validateRule(key, nodes); err != nil {
 			return err
+		}
+	}
+	return c.validateKeyRules()
+}
+
+// validateKeyRules refuses rules of WithKeyRules that could never apply.
+func (c *config) validateKeyRules() error {
+	for i, rule := range c.remedies.own {
+		for _, name := range rule.Action.Nodes {
+			if !c.mayBeNode(name) {
+				return badOption(fmt.Sprintf("rule %d of WithKeyRules names a node that is no server: %s", i+1, name))
+			}
 		}
 	}
 	return nil
@@ -73,6 +88,39 @@ func fullName(name string) string {
 		return name
 	}
 	return list[0].Name
+}
+
+// tellAwaited tells which nodes rules of the application's own wait for, when that has changed. The caller holds mu.
+func (c *Client) tellAwaited(v *view) {
+	before := c.awaited
+	c.awaited = c.cfg.awaited(v)
+	if len(c.awaited) == 0 || slices.Equal(before, c.awaited) {
+		return
+	}
+	names := strings.Join(c.awaited, ", ")
+	c.cfg.log.Warn("memcache: rules do not apply, for nodes that they name are not there", "nodes", names)
+	c.events.add(Event{Kind: RulesRefused, Err: fmt.Errorf("memcache: rules do not apply without nodes %s", names)})
+}
+
+// awaited returns the nodes that are not in a view and that WithRule, or a pin of WithKeyRules, names.
+func (c *config) awaited(v *view) (names []string) {
+	add := func(nodes []string) {
+		for _, name := range nodes {
+			if !slices.ContainsFunc(v.nodes, func(n *pool.Node) bool { return isNamed(n.Name(), name) }) {
+				names = append(names, name)
+			}
+		}
+	}
+	for _, nodes := range c.rules {
+		add(nodes)
+	}
+	for _, rule := range c.remedies.own {
+		if rule.Pins() {
+			add(rule.Action.Nodes)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // overridden puts the application's own rules before placement, and before them the pins of a store, which come and go
