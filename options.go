@@ -76,11 +76,13 @@ func newConfig(opts []Option) (config, error) {
 // has not asked for, and values are kept in the process only.
 func (c *config) spreads() bool {
 	r := &c.remedies
-	return c.onlyHomes() && (c.source != nil || r.asked || r.store != nil || r.shared || len(r.own) > 0)
+	return c.onlyHomes() && (c.source != nil || r.asked || r.hasRules())
 }
 
 func (c *config) validate() error {
-	for _, validate := range []func() error{c.validateCoherent, c.validateNamespace, c.validateCompression, c.validateMcrouter} {
+	for _, validate := range []func() error{
+		c.validateCoherent, c.validateNamespace, c.validateCompression, c.validateMcrouter, c.validateTree,
+	} {
 		if err := validate(); err != nil {
 			return err
 		}

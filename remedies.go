@@ -42,7 +42,8 @@ func WithoutRemedies() Option {
 // WithKeyRules has rules of the application's own apply in this process: what is done about a key, or about all keys with a
 // prefix. They come before those of a store (WithRuleStore), and those before what is done automatically. A rule of Pin applies
 // from the start, as WithRule does, and needs to be the same in all processes; one that is to come or go belongs in a store.
-// The nodes of a rule are named as those of WithRule.
+// The nodes of a rule are named as those of WithRule. Rules are for the presets: beside WithRoute and WithMcrouterConfig these,
+// those of a store and a WithHotKeyPolicy are errors, as none would apply.
 //
 // Keys and prefixes of rules are as they travel, with the namespace (WithNamespace) and as a digest (WithLongKeys), unlike the
 // key of WithRule; but not in base64 (WithBinaryKeys).
@@ -61,6 +62,27 @@ type remedyConfig struct {
 	own    []hotkey.Rule // WithKeyRules
 	store  rulestore.Store
 	shared bool // the store is memcached itself
+}
+
+// hasRules reports whether there are rules, or may be.
+func (r *remedyConfig) hasRules() bool { return len(r.own) > 0 || r.store != nil || r.shared }
+
+// validateTree refuses rules beside a tree that is no preset's: they would be passed over.
+func (c *config) validateTree() error {
+	trees := map[topology]string{custom: "WithRoute", configured: "WithMcrouterConfig"}
+	r := &c.remedies
+	for _, option := range []struct {
+		name  string
+		given bool
+	}{
+		{"WithKeyRules", len(r.own) > 0}, {"WithRuleStore", r.store != nil},
+		{"WithSharedRules", r.shared}, {"WithHotKeyPolicy", r.asked},
+	} {
+		if option.given && c.isFree() {
+			return badOption(option.name + " has no meaning beside " + trees[c.topology] + ": rules apply in the presets only")
+		}
+	}
+	return nil
 }
 
 // remedies is what the client does about hot keys: a table of rules and the copies that they call for. Where there is no
@@ -86,7 +108,7 @@ type remedies struct {
 
 // startRemedies begins to act on hot keys and on rules.
 func (c *Client) startRemedies(ctx context.Context) error {
-	if (c.cfg.topology == custom || c.cfg.topology == configured) || c.detector == nil && len(c.cfg.remedies.own) == 0 && c.cfg.remedies.store == nil && !c.cfg.remedies.shared {
+	if c.cfg.isFree() || c.detector == nil && !c.cfg.remedies.hasRules() {
 		return nil
 	}
 	r := &remedies{config: c.cfg.remedies, ready: make(chan struct{}), live: make(map[string]*livePin)}

@@ -15,6 +15,7 @@ import (
 	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/internal/realnode"
 	"github.com/nohop/memcache/memcachetest"
+	"github.com/nohop/memcache/route"
 	"github.com/nohop/memcache/rulestore"
 	"github.com/stretchr/testify/require"
 )
@@ -120,6 +121,25 @@ func TestKeyRules(t *testing.T) {
 	require.ErrorIs(t, err, hotkey.ErrBadTable)
 	_, err = memcache.New(memcache.WithServers("a"), memcache.WithSharedRules(), memcache.WithSharedRules())
 	require.ErrorIs(t, err, memcache.ErrBadOption)
+}
+
+// TestRulesNeedAPreset: in other trees nothing of them would apply, not even what is denied.
+func TestRulesNeedAPreset(t *testing.T) {
+	tree := func(memcache.Nodes) (route.Route, error) { return route.Null(), nil }
+	for name, opt := range map[string]memcache.Option{
+		"WithKeyRules":  ruled(hotkey.Action{Kind: hotkey.Deny}),
+		"WithRuleStore": memcache.WithRuleStore(&rulestore.File{Path: "rules.json"}), "WithSharedRules": memcache.WithSharedRules(),
+		"WithHotKeyPolicy": memcache.WithHotKeyPolicy(hotkey.Policy{}),
+	} {
+		_, err := memcache.New(memcache.WithServers("10.0.0.1"), opt, memcache.WithRoute(tree))
+		require.ErrorIs(t, err, memcache.ErrBadOption)
+		require.ErrorContains(t, err, name+" has no meaning beside WithRoute:")
+		_, err = memcache.New(opt, memcache.WithMcrouterConfig("file"))
+		require.ErrorIs(t, err, memcache.ErrBadOption)
+		require.ErrorContains(t, err, name+" has no meaning beside WithMcrouterConfig:")
+	}
+	c := newClient(t, memcache.WithServers("10.0.0.1"), memcache.WithRoute(tree), memcache.WithKeyRules(), memcache.WithoutRemedies())
+	require.Nil(t, c.Rules())
 }
 
 // TestRulesOfAFile are followed; a file that is not valid changes nothing and is told of.
