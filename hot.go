@@ -11,7 +11,7 @@ import (
 )
 
 // WithHotKeys sets the thresholds from which keys are reported as hot or missed. Without it they are those of package
-// hotkey; the number of nodes is known without being told.
+// hotkey; the number of nodes is known without being told. It excludes WithoutHotKeys.
 func WithHotKeys(o hotkey.Options) Option {
 	return func(c *config) error {
 		if _, err := hotkey.New(o); err != nil {
@@ -26,17 +26,30 @@ func WithHotKeys(o hotkey.Options) Option {
 // each operation. Hot keys are then not relieved by themselves: what is done about a key is what rules say.
 func WithoutHotKeys() Option {
 	return func(c *config) error {
-		c.hotKeys = nil
+		c.noHotKeys = true
 		return nil
 	}
 }
 
+// validateHotKeys refuses what would have no effect for want of another option, or because of one.
+func (c *config) validateHotKeys() error {
+	r := &c.remedies
+	switch {
+	case c.noHotKeys && c.hotKeys != nil:
+		return badOption("WithHotKeys and WithoutHotKeys exclude each other")
+	case c.noHotKeys && len(c.hotSources) > 0:
+		return badOption("WithHotKeySource needs what WithoutHotKeys switches off")
+	case c.noHotKeys && r.asked && !r.hasRules():
+		return badOption("WithHotKeyPolicy needs rules, or what WithoutHotKeys switches off")
+	case r.off && r.asked && !r.hasRules():
+		return badOption("WithHotKeyPolicy needs rules, or what WithoutRemedies switches off")
+	}
+	return nil
+}
+
 // startHotKeys has the connections' readers tell a detector what they read.
 func (c *Client) startHotKeys(ctx context.Context) error {
-	if c.cfg.hotKeys == nil {
-		if len(c.cfg.hotSources) > 0 {
-			return badOption("WithHotKeySource needs what WithoutHotKeys switches off")
-		}
+	if c.cfg.noHotKeys {
 		return c.startRemedies(ctx)
 	}
 	d, err := hotkey.New(*c.cfg.hotKeys)

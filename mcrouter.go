@@ -48,7 +48,9 @@ func WithMcrouterRoutePrefix(prefix string) Option {
 // there without being given; params may replace them.
 func WithMcrouterParams(params map[string]any) Option {
 	return func(c *config) error {
-		c.mcrouter.params = maps.Clone(params)
+		if c.mcrouter.params = maps.Clone(params); params == nil {
+			c.mcrouter.params = map[string]any{} // for who has given none, and has no file for them
+		}
 		return nil
 	}
 }
@@ -57,7 +59,7 @@ func WithMcrouterParams(params map[string]any) Option {
 type mcrouterArguments struct {
 	path        string // "": there is none
 	routePrefix string
-	params      map[string]any
+	params      map[string]any // nil: not given
 }
 
 // validateMcrouter refuses arguments without a file.

@@ -89,7 +89,10 @@ func TestWithMcrouterConfigRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mcrouter.json")
 	writeConfig(t, path, origin)
 	with := func(o memcache.Option) error {
-		_, err := memcache.New(memcache.WithMcrouterConfig(path), o)
+		c, err := memcache.New(memcache.WithMcrouterConfig(path), o)
+		if err == nil {
+			c.Close()
+		}
 		return err
 	}
 	for name, o := range map[string]memcache.Option{
@@ -100,10 +103,12 @@ func TestWithMcrouterConfigRefuses(t *testing.T) {
 	}
 	for name, o := range map[string]memcache.Option{
 		"prefix": memcache.WithMcrouterRoutePrefix("/a/b/"), "params": memcache.WithMcrouterParams(map[string]any{"a": 1}),
+		"no params": memcache.WithMcrouterParams(nil),
 	} {
 		_, err := memcache.New(memcache.WithServers("10.0.0.1"), o)
 		require.ErrorIs(t, err, memcache.ErrBadOption, name)
 	}
+	require.NoError(t, with(memcache.WithMcrouterParams(nil)))
 	require.ErrorIs(t, with(memcache.WithMcrouterRoutePrefix("")), memcache.ErrBadOption)
 	require.ErrorIs(t, with(memcache.WithMcrouterRoutePrefix("/a")), route.ErrRoutingPrefix)
 	_, err := memcache.New(memcache.WithMcrouterConfig(""))

@@ -12,7 +12,8 @@ import (
 )
 
 // Option configures a Client. Options may come in any order; what contradicts another, or makes no sense, is an error of
-// New.
+// New. Of a setting that is given twice, such as WithTimeout, the last counts. Servers, zones, sources, rules, local nodes
+// and observers add up.
 type Option func(*config) error
 
 // config is what the options say.
@@ -38,7 +39,8 @@ type config struct {
 	maxTTL          time.Duration  // 0: no bound
 	observers       []Observer
 	remedies        remedyConfig
-	hotKeys         *hotkey.Options // nil: nobody looks for them
+	hotKeys         *hotkey.Options // WithHotKeys; nil until all options are known: the defaults
+	noHotKeys       bool            // nobody looks for them
 	hotSources      []HotKeySource
 	nodeSet         pool.NodeSetConfig
 	node            pool.Config // for every node; Name, Addr and NodeSet are filled in
@@ -56,7 +58,7 @@ const (
 )
 
 func newConfig(opts []Option) (config, error) {
-	cfg := config{replicas: 1, local: newLocalConfig(), rules: map[string][]string{}, hotKeys: new(hotkey.Options), log: slog.New(slog.DiscardHandler)}
+	cfg := config{replicas: 1, local: newLocalConfig(), rules: map[string][]string{}, log: slog.New(slog.DiscardHandler)}
 	for _, opt := range opts {
 		if opt == nil {
 			return cfg, badOption("an Option is nil")
@@ -66,6 +68,9 @@ func newConfig(opts []Option) (config, error) {
 		}
 	}
 	err := cfg.validate()
+	if cfg.hotKeys == nil {
+		cfg.hotKeys = new(hotkey.Options)
+	}
 	cfg.node.Generations = cfg.spreads()
 	cfg.node.Quarantine = cfg.bound()
 	return cfg, err
@@ -81,7 +86,7 @@ func (c *config) spreads() bool {
 
 func (c *config) validate() error {
 	for _, validate := range []func() error{
-		c.validateCoherent, c.validateNamespace, c.validateCompression, c.validateMcrouter, c.validateTree,
+		c.validateCoherent, c.validateNamespace, c.validateCompression, c.validateMcrouter, c.validateTree, c.validateHotKeys,
 	} {
 		if err := validate(); err != nil {
 			return err
@@ -109,6 +114,9 @@ func WithSharded(replicas int) Option {
 	return func(c *config) error {
 		if replicas < 1 {
 			return badOption("replicas must be at least 1")
+		}
+		if c.topology == sharded && c.replicas != replicas {
+			return badOption("WithSharded says two numbers of replicas")
 		}
 		c.replicas = replicas
 		return c.setTopology(sharded)

@@ -43,6 +43,7 @@ func TestNewRefuses(t *testing.T) {
 		"nil source":               {servers, memcache.WithDiscovery(nil)},
 		"replicated and sharded":   {servers, memcache.WithReplicated(), memcache.WithSharded(2)},
 		"sharded and replicated":   {servers, memcache.WithSharded(2), memcache.WithReplicated()},
+		"two numbers of replicas":  {servers, memcache.WithSharded(2), memcache.WithSharded(1)},
 		"no replicas":              {servers, memcache.WithSharded(0)},
 		"timeout 0":                {servers, memcache.WithTimeout(0)},
 		"timeout negative":         {servers, memcache.WithTimeout(-time.Second)},
@@ -58,6 +59,11 @@ func TestNewRefuses(t *testing.T) {
 		"password with a newline":  {servers, memcache.WithAuth("user", "pass\r\nword")},
 		"password too long":        {servers, memcache.WithAuth("user", strings.Repeat("x", 2000))},
 		"variable not set":         {servers, memcache.WithLocalEnv("NOHOP_TEST_NOT_SET")},
+		"hot keys and none":        {servers, memcache.WithHotKeys(hotkey.Options{}), memcache.WithoutHotKeys()},
+		"no hot keys and some":     {servers, memcache.WithoutHotKeys(), memcache.WithHotKeys(hotkey.Options{})},
+		"a policy for nothing":     {servers, memcache.WithoutHotKeys(), memcache.WithHotKeyPolicy(hotkey.Policy{})},
+		"a policy, no remedies":    {servers, memcache.WithHotKeyPolicy(hotkey.Policy{}), memcache.WithoutRemedies()},
+		"no remedies, a policy":    {servers, memcache.WithoutRemedies(), memcache.WithHotKeyPolicy(hotkey.Policy{})},
 		"rule without nodes":       {servers, memcache.WithRule("secret")},
 		"rule with a bad address":  {servers, memcache.WithRule("secret", "a:0")},
 		"rule with an empty node":  {servers, memcache.WithRule("secret", "")},
@@ -105,11 +111,16 @@ func pinned(nodes ...string) memcache.Option {
 
 func TestNewAccepts(t *testing.T) {
 	t.Setenv("NOHOP_TEST_HOST_IP", "10.0.0.1")
+	policy, keep := memcache.WithHotKeyPolicy(hotkey.Policy{}), ruled(hotkey.Action{Kind: hotkey.Keep})
 	for name, opts := range map[string][]memcache.Option{
 		"options in any order":     {memcache.WithRule("k", "a"), memcache.WithTimeout(time.Second), memcache.WithServers("a:11211")},
 		"a local that may join":    {memcache.WithServers("a"), memcache.WithLocal("10.0.0.9")},
 		"local from the variable":  {memcache.WithServers("10.0.0.1"), memcache.WithReplicated(), memcache.WithLocalEnv("NOHOP_TEST_HOST_IP")},
 		"rule for a binary key":    {memcache.WithRule("a key", "a"), memcache.WithBinaryKeys(), memcache.WithServers("a")},
+		"two timeouts":             {memcache.WithServers("a"), memcache.WithTimeout(time.Hour), memcache.WithTimeout(time.Second)},
+		"replicas, twice the same": {memcache.WithServers("a"), memcache.WithSharded(2), memcache.WithSharded(2)},
+		"a policy for rules":       {memcache.WithServers("a"), keep, memcache.WithoutRemedies(), policy},
+		"only rules, and a policy": {memcache.WithServers("a"), keep, memcache.WithoutHotKeys(), policy},
 		"pin without a port":       {pinned("b"), memcache.WithServers("a", "b")},
 		"long plain key":           {memcache.WithRule(strings.Repeat("k", 250), "a"), memcache.WithBinaryKeys(), memcache.WithServers("a")},
 		"more replicas than nodes": {memcache.WithServers("a"), memcache.WithSharded(3)},

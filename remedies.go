@@ -20,13 +20,14 @@ import (
 // WithHotKeyPolicy says what may be done about hot keys by itself. The zero policy, the default, keeps a copy of a hot value
 // in the process and asks the key's home at each read whether it is still the same; what is read is as new as without it.
 // With a Staleness it need not ask each time. With this option, or rules, or nodes that come and go, values that are too large
-// for the process are read from copies on several nodes, where each key lives on one.
+// for the process are read from copies on several nodes, where each key lives on one. The bounds on memory hold for what rules
+// keep, too; without rules the option excludes WithoutRemedies and WithoutHotKeys.
 func WithHotKeyPolicy(p hotkey.Policy) Option {
 	return func(c *config) error {
 		if p.Staleness < 0 || p.Staleness > hotkey.MaxStaleness {
 			return badOption("staleness must be between 0 and " + hotkey.MaxStaleness.String())
 		}
-		c.remedies.policy, c.remedies.asked, c.remedies.off = p, true, false
+		c.remedies.policy, c.remedies.asked = p, true
 		return nil
 	}
 }

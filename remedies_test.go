@@ -138,7 +138,7 @@ func TestRulesNeedAPreset(t *testing.T) {
 		require.ErrorIs(t, err, memcache.ErrBadOption)
 		require.ErrorContains(t, err, name+" has no meaning beside WithMcrouterConfig:")
 	}
-	c := newClient(t, memcache.WithServers("10.0.0.1"), memcache.WithRoute(tree), memcache.WithKeyRules(), memcache.WithoutRemedies())
+	c := newClient(t, memcache.WithServers("10.0.0.1"), memcache.WithRoute(tree), memcache.WithKeyRules())
 	require.Nil(t, c.Rules())
 }
 
@@ -169,13 +169,20 @@ func TestRulesOfAFile(t *testing.T) {
 	require.Equal(t, uint64(3), c.Stats().Rules.Header.Epoch)
 }
 
-// TestSharedRules: what one process puts in force, another one obeys, and nothing else runs.
+// TestSharedRules: what one process puts in force, another one obeys, and nothing else runs. That is so in every preset, and
+// where nobody looks for hot keys.
 func TestSharedRules(t *testing.T) {
+	t.Run("sharded", func(t *testing.T) { testSharedRules(t) })
+	t.Run("replicated", func(t *testing.T) { testSharedRules(t, memcache.WithReplicated()) })
+	t.Run("without hot keys", func(t *testing.T) { testSharedRules(t, memcache.WithoutHotKeys()) })
+}
+
+func testSharedRules(t *testing.T, more ...memcache.Option) {
 	var opts []memcache.Option
 	for range 4 {
 		opts = append(opts, memcache.WithServers(realnode.Start(t).Addr))
 	}
-	opts = append(opts, memcache.WithSharedRules(), memcache.WithTimeout(longTimeout))
+	opts = append(append(opts, more...), memcache.WithSharedRules(), memcache.WithTimeout(longTimeout))
 	one, other := newClient(t, opts...), newClient(t, opts...)
 	rule := hotkey.Rule{Key: "banned", Action: hotkey.Action{Kind: hotkey.Deny}}
 	require.NoError(t, one.UpdateRules(t.Context(), "somebody", func(d *rulestore.Draft) error {

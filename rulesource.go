@@ -32,8 +32,9 @@ func WithRuleStore(store rulestore.Store) Option {
 // WithSharedRules keeps the rules of the fleet in memcached itself, under a reserved key on three of the nodes, and has the
 // processes count together which keys are hot: a key that no process by itself would find is found, and all processes share
 // the copies of it. A key that copies do not relieve, because it is written too often, is pinned to the node with the least
-// load, if that helps; one of the processes decides about that, and another one if it ends. It is for the sharded topology.
-// Nothing more needs to run. New waits as with WithRuleStore.
+// load, if that helps; one of the processes decides about that, and another one if it ends. Pins are for the sharded topology;
+// all else serves every preset. A process with WithoutHotKeys goes by the rules and counts nothing. Nothing more needs to run.
+// New waits as with WithRuleStore.
 func WithSharedRules() Option {
 	return func(c *config) error { return c.setRuleStore(nil, true) }
 }
