@@ -30,9 +30,9 @@ type loadFunc = func(ctx context.Context) (*Item, error)
 // item that it gets.
 //
 // If the key's home does not answer, the value is loaded and not stored, once at a time in each process. A server without
-// leases is ErrUnsupported; see WithoutLeases. While a key is being loaded its home holds an empty item in its place:
-// reads of this client miss it, but Add fails on it, Append and Replace find it, and Touch makes it last: delete or set
-// such keys, and no more.
+// leases is ErrUnsupported; see WithoutLeases. A key that a rule denies is ErrDenied and is not loaded. While a key is being
+// loaded its home holds an empty item in its place: reads of this client miss it, but Add fails on it, Append and Replace
+// find it, and Touch makes it last: delete or set such keys, and no more.
 func (c *Client) GetOrLoad(ctx context.Context, key string, load func(context.Context) (*Item, error), opts ...LoadOption) (*Item, error) {
 	item, absent, err := c.lookUp(ctx, key, opts)
 	if absent != nil {
@@ -130,7 +130,7 @@ func isCacheFault(err error) bool {
 	if _, unreadable := errors.AsType[*CompressionError](err); unreadable {
 		return false
 	}
-	return route.FailureOf(err)&route.FailNode != 0 && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrUnsupported)
+	return route.FailureOf(err)&route.FailNode != 0 && !isOneOf(ErrClosed, ErrUnsupported, ErrDenied)(err)
 }
 
 // load has the value loaded, by this caller or another one.

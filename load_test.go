@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/hotkey"
 	"github.com/nohop/memcache/memcachetest"
 	"github.com/stretchr/testify/require"
 )
@@ -383,5 +384,21 @@ func TestBinaryKeysAreLoaded(t *testing.T) {
 		_, err = c.Get(w.Context(), "a b\r\n")
 		require.ErrorIs(w, err, memcache.ErrCacheMiss)
 		require.Equal(w, "EN", w.ask(0, "mg YSBiDQo= b v"))
+	})
+}
+
+// TestADeniedKeyIsNotLoaded: what a rule denies is not to cost the cache's source anything either.
+func TestADeniedKeyIsNotLoaded(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		c := w.client(memcache.WithKeyRules(hotkey.Rule{Prefix: "bad:", Action: hotkey.Action{Kind: hotkey.Deny}}))
+		load := func(context.Context) (*memcache.Item, error) { return item("", "loaded"), nil }
+		_, err := c.GetOrLoad(w.Context(), "bad:1", load)
+		require.ErrorIs(w, err, memcache.ErrDenied)
+		_, err = c.GetOrLoad(w.Context(), "bad:1", load, memcache.WithoutLeases())
+		require.ErrorIs(w, err, memcache.ErrDenied)
+		one := func(context.Context) (int, error) { return 1, nil }
+		_, err = memcache.Load(w.Context(), c, "bad:1", memcache.JSON[int]{}, time.Hour, one)
+		require.ErrorIs(w, err, memcache.ErrDenied)
+		require.Zero(w, c.Stats().Loads)
 	})
 }
