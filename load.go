@@ -15,7 +15,7 @@ type loadFunc = func(ctx context.Context) (*Item, error)
 // GetOrLoad returns the item of key, read as Get reads it or, if it is not there, made by load and stored. Of all the
 // processes that miss a key one loads it, under a lease at the key's home; the others wait, for 1 s at most (WithWait), and
 // read what it has stored. A process that has waited in vain loads for itself, and what it has loaded is not stored. Of
-// load's Item the Value, Flags and TTL count.
+// load's Item the Value, Flags and TTL count; one with a negative TTL, which has expired by now, is returned and not stored.
 //
 // A value whose load began before a write of the key that its home has acknowledged is never stored: a Delete, a Set, a flush or an expiry
 // ends the lease, and the value goes only to those callers that asked before its load began. So "commit, then Delete"

@@ -263,7 +263,7 @@ func TestBadLoads(t *testing.T) {
 		_, err = c.GetOrLoad(w.Context(), "secret key", (&source{}).load)
 		require.ErrorIs(w, err, memcache.ErrMalformedKey)
 		require.NotContains(w, err.Error(), "secret")
-		_, err = c.GetOrLoad(w.Context(), "k", (&source{ttl: -1}).load)
+		_, err = c.GetOrLoad(w.Context(), "k", (&source{ttl: 50 * 365 * 24 * time.Hour}).load)
 		require.ErrorIs(w, err, memcache.ErrInvalidTTL)
 		for _, opt := range []memcache.LoadOption{memcache.WithLease(0), memcache.WithLease(-1), memcache.WithWait(-1),
 			memcache.WithEarlyRecache(0), memcache.WithEarlyRecache(-time.Second)} {
@@ -292,6 +292,23 @@ func TestAValueThatIsTooLarge(t *testing.T) {
 			w.counts(c, 1, 0, 0, 0, 1, 0, 0)
 			w.holds(0, "EN")
 		}
+	})
+}
+
+// A value that has expired since it was made, as one that lives until some moment may, is the caller's all the same.
+func TestAValueThatHasExpired(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		c := w.client()
+		w.gets("v1", c, &source{ttl: -time.Nanosecond})
+		w.counts(c, 1, 0, 0, 0, 1, 0, 0)
+		w.holds(0, "EN") // no lease is left
+		w.gets("v1", c, &source{ttl: -time.Hour}, memcache.WithoutLeases())
+		w.counts(c, 2, 0, 0, 0, 2, 0, 0)
+		w.holds(0, "EN")
+		require.NoError(w, c.Set(w.Context(), &memcache.Item{Key: "k", Value: []byte("old")}))
+		require.NoError(w, c.Invalidate(w.Context(), "k", time.Minute))
+		w.gets("v1", c, &source{ttl: -1})
+		w.gets("v1", c, &source{})
 	})
 }
 

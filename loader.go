@@ -15,7 +15,7 @@ type LoadStats struct {
 	Errors   uint64 // that failed or panicked
 	Stored   uint64 // whose value was stored
 	Void     uint64 // whose value was not stored because the key was written, flushed or expired meanwhile
-	Unstored uint64 // whose value was not stored for want of a lease, or because its node did not answer or refused it
+	Unstored uint64 // whose value was not stored for want of a lease, or its node did not answer or refused it, or it had expired
 	Waited   uint64 // times that another process's load was waited for
 	Shared   uint64 // callers that joined a load of this process
 }
@@ -112,7 +112,7 @@ func (l *loads) loadLeased(f *flight, old *Item, lease lease) (*Item, error) {
 	case !errors.Is(err, errVoid):
 		f.job.release(ctx, old, lease)
 	}
-	return item, badItem(err)
+	return item, badItem(item, err)
 }
 
 // loadUnleased loads without a lease.
@@ -127,7 +127,7 @@ func (l *loads) loadUnleased(f *flight) (*Item, error) {
 	}
 	err = f.job.add(context.WithoutCancel(f.ctx), item)
 	l.countFill(err)
-	return item, badItem(err)
+	return item, badItem(item, err)
 }
 
 func (l *loads) countFill(err error) {
@@ -141,10 +141,10 @@ func (l *loads) countFill(err error) {
 	}
 }
 
-// badItem keeps, of the errors of storing, the one that the application has to mend. All others only mean that the value
-// is not in the cache.
-func badItem(err error) error {
-	if errors.Is(err, ErrInvalidTTL) || errors.Is(err, ErrReservedFlags) {
+// badItem keeps, of the errors of storing, those that the application has to mend. All others only mean that the value
+// is not in the cache; a negative TTL means that the value has just expired.
+func badItem(item *Item, err error) error {
+	if errors.Is(err, ErrInvalidTTL) && item.TTL > 0 || errors.Is(err, ErrReservedFlags) {
 		return err
 	}
 	return nil
