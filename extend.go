@@ -40,7 +40,7 @@ func (c *Client) extensible(ctx context.Context, key string) (CAS, error) {
 	r.view.read.Do(ctx, r.ops[:])
 	switch {
 	case r.op.Err != nil:
-		return CAS{}, r.op.Err
+		return CAS{}, r.failure()
 	case r.op.Reply.Status != protocol.OK:
 		return CAS{}, ErrNotStored
 	case r.op.Reply.Flags&compressionBits != 0:

@@ -63,7 +63,7 @@ func (c *Client) GetAndTouch(ctx context.Context, key string, ttl time.Duration)
 // hit returns nil if the request was answered with a value.
 func (r *request) hit() error {
 	if r.op.Err != nil {
-		return r.op.Err
+		return r.failure()
 	}
 	if r.op.Reply.Status != protocol.OK {
 		return ErrCacheMiss

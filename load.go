@@ -88,8 +88,8 @@ func (c *Client) lookUp(ctx context.Context, key string, opts []LoadOption) (*It
 	defer r.free()
 	o.apply(&r.op.Request)
 	r.view.read.Do(ctx, r.ops[:])
-	if err := r.op.Err; err != nil {
-		if bad := check(&r.op.Request); bad != nil || !isCacheFault(err) {
+	if r.op.Err != nil {
+		if err := r.failure(); !isCacheFault(err) {
 			return nil, nil, err
 		}
 		return nil, r.absent(o), nil

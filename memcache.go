@@ -184,8 +184,22 @@ func (c *Client) do(ctx context.Context, r *request) error {
 // current view.
 func (c *Client) send(ctx context.Context, r *request) error {
 	if err := protocol.Check(&r.op.Request); err != nil {
-		return &OpError{Command: r.op.Request.Command, Outcome: pool.NotSent, Err: err}
+		return notSent(&r.op.Request, err)
 	}
 	r.view.tree.Do(ctx, r.ops[:])
 	return r.op.Err
+}
+
+// failure returns why a read has failed. It is the node that checks its key, so that nobody does it twice; what was refused
+// there was not sent, and the error names no node, as that of a write.
+func (r *request) failure() error {
+	if err := protocol.Check(&r.op.Request); err != nil {
+		return notSent(&r.op.Request, err)
+	}
+	return r.op.Err
+}
+
+// notSent is the error of a request that was refused before any node was asked.
+func notSent(r *protocol.Request, err error) error {
+	return &OpError{Command: r.Command, Outcome: pool.NotSent, Err: err}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
 )
 
@@ -21,7 +22,7 @@ func (c *Client) observe(v *view) {
 }
 
 func (o *observed) Do(ctx context.Context, ops []*route.Op) {
-	if len(ops) == 0 {
+	if len(ops) == 0 || refused(ops) {
 		return
 	}
 	call := callOf(ops)
@@ -37,6 +38,19 @@ func (o *observed) Do(ctx context.Context, ops []*route.Op) {
 	for _, observer := range o.client.cfg.observers {
 		observer.End(ctx, call, result)
 	}
+}
+
+// refused settles a read of one key that is malformed. All other ops have been checked before they come here; where nobody
+// observes, the node does that.
+func refused(ops []*route.Op) bool {
+	if len(ops) > 1 || ops[0].Request.Command != protocol.Get {
+		return false
+	}
+	err := protocol.Check(&ops[0].Request)
+	if err != nil {
+		ops[0].Settle(nil, notSent(&ops[0].Request, err))
+	}
+	return err != nil
 }
 
 // tell makes events of what a call alone knows.

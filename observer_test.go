@@ -97,6 +97,33 @@ func TestObserversAreTold(t *testing.T) {
 	})
 }
 
+// TestABadKeyIsNoCall of whatever kind, and no node's fault: the error names none, with an observer and without.
+func TestABadKeyIsNoCall(t *testing.T) {
+	told := &diary{}
+	for _, opts := range [][]memcache.Option{nil, {memcache.WithObserver(told)}} {
+		c := newClient(t, append(opts, memcache.WithServers("10.0.0.1"), memcache.WithCompression(memcache.Gzip{}, 100))...)
+		for _, key := range []string{"", "secret key", strings.Repeat("secret", 50)} {
+			for name, call := range map[string]func() error{
+				"get":            func() error { _, err := c.Get(t.Context(), key); return err },
+				"get for update": func() error { _, err := c.GetForUpdate(t.Context(), key); return err },
+				"append get":     func() error { _, err := c.AppendGet(t.Context(), nil, key); return err },
+				"get and touch":  func() error { _, err := c.GetAndTouch(t.Context(), key, time.Hour); return err },
+				"get or load":    func() error { _, err := c.GetOrLoad(t.Context(), key, (&source{}).load); return err },
+				"get multi":      func() error { _, err := c.GetMulti(t.Context(), []string{key}); return err },
+				"append":         func() error { return c.Append(t.Context(), item(key, "v")) },
+				"set":            func() error { return c.Set(t.Context(), item(key, "v")) },
+			} {
+				err := call()
+				require.ErrorIs(t, err, memcache.ErrMalformedKey, name)
+				require.NotContains(t, err.Error(), "10.0.0.1", name)
+				require.NotContains(t, err.Error(), "secret", name)
+			}
+		}
+		require.Zero(t, c.Stats().Nodes[0].Dials)
+	}
+	require.Empty(t, told.calls)
+}
+
 // lastNode returns the node of the last call.
 func lastNode(calls []string) string {
 	_, node, _ := strings.Cut(calls[len(calls)-1], " at ")
