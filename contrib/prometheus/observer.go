@@ -26,7 +26,8 @@ var (
 )
 
 // outcomes are the values of the label "outcome": classes of errors, see memcache.ErrorClass. Misses and conflicts are ok.
-var outcomes = []string{"ok", "timeout", "canceled", "node-down", "partial-write", "denied", "bad-request", "network-error", "server-error", "other"}
+var outcomes = []string{"ok", "timeout", "canceled", "node-down", "closed", "partial-write", "denied", "bad-request",
+	"network-error", "server-error", "other"}
 
 // operations are the values of the label "operation".
 var operations = []string{"get", "get-and-touch", "set", "compare-and-swap", "add", "replace", "append", "prepend", "delete", "touch",

@@ -128,6 +128,8 @@ func TestEveryErrorHasAnOutcome(t *testing.T) {
 		observer.End(t.Context(), memcache.Call{Command: protocol.Set, Keys: 1}, memcache.Result{Err: err})
 		require.Equal(t, float64(i+1), (&scene{T: t, registry: registry}).sum("memcache_calls_total", "operation", "set"))
 	}
+	observer.End(t.Context(), memcache.Call{Command: protocol.Set, Keys: 1}, memcache.Result{Err: memcache.ErrClosed})
+	require.Equal(t, 1.0, (&scene{T: t, registry: registry}).sum("memcache_calls_total", "outcome", "closed"))
 }
 
 // TestAnEjectedNode is to be seen as one, and so are those that are not.
