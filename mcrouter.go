@@ -3,6 +3,7 @@ package memcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"maps"
 	"os"
@@ -146,7 +147,7 @@ func (f *configFile) changed() bool {
 func (c *Client) startConfig(ctx context.Context) error {
 	c.configFile = &configFile{path: c.cfg.mcrouter.path}
 	if err := c.loadConfig(ctx); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrBadOption, err)
 	}
 	c.wg.Go(func() { c.followConfig(ctx) })
 	return nil

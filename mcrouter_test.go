@@ -115,10 +115,12 @@ func TestWithMcrouterConfigRefuses(t *testing.T) {
 	require.ErrorIs(t, err, memcache.ErrBadOption)
 	_, err = memcache.New(memcache.WithMcrouterConfig(path + ".none"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorIs(t, err, memcache.ErrBadOption)
 	writeConfig(t, path, "{\n\"route\": \"PoolRoute|A\"}")
 	_, err = memcache.New(memcache.WithMcrouterConfig(path))
 	var placed *route.ConfigError
 	require.ErrorAs(t, err, &placed)
+	require.ErrorIs(t, err, memcache.ErrBadOption)
 	require.Equal(t, []any{path, 2, 10}, []any{placed.File, placed.Line, placed.Column})
 	require.Contains(t, err.Error(), `there is no pool "A"`)
 }
