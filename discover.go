@@ -3,6 +3,7 @@ package memcache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/nohop/memcache/discovery"
@@ -43,6 +44,7 @@ func (c *Client) follow(ctx context.Context) (err error) {
 	c.follower, err = discovery.NewFollower(discovery.Config{Source: c.cfg.source, OnEvent: func(e discovery.Event) {
 		c.logEvent(e)
 		c.discoveryEvent(e)
+		c.noteFailure(e.Err)
 		answered(nil)
 	}})
 	if err != nil {
@@ -59,6 +61,16 @@ func (c *Client) follow(ctx context.Context) (err error) {
 	case <-timer.C:
 		c.cfg.log.Warn("memcache: no word of any node yet", "waited", firstAnswer)
 		return nil
+	}
+}
+
+// noteFailure has operations say why there are no nodes, while there are none. They do not wrap err: it may be that of a
+// context, which callers would take for their own.
+func (c *Client) noteFailure(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil && !c.closed && c.view.Load().reason != nil {
+		c.view.Store(emptyView(fmt.Errorf("%w: %v", ErrNoServers, err)))
 	}
 }
 

@@ -131,9 +131,22 @@ func TestDNSThatResolvesLater(t *testing.T) {
 		for name, call := range keyed {
 			err := call(t.Context(), c, "secret")
 			require.ErrorIs(t, err, memcache.ErrNoServers, name)
+			require.ErrorContains(t, err, "no such host", name)
 			require.NotContains(t, err.Error(), "secret")
 		}
-		require.ErrorIs(t, c.Ping(t.Context()), memcache.ErrNoServers)
+		for name, call := range map[string]func(context.Context) error{"ping": c.Ping, "warm-up": c.Warmup} {
+			require.ErrorIs(t, call(t.Context()), memcache.ErrNoServers, name)
+		}
+		dns.set(fmt.Errorf("look-up: %w", context.DeadlineExceeded))
+		time.Sleep(3 * time.Second)
+		_, err = c.Get(t.Context(), "k")
+		require.ErrorIs(t, err, memcache.ErrNoServers)
+		require.ErrorContains(t, err, "look-up: context deadline exceeded")
+		require.NotErrorIs(t, err, context.DeadlineExceeded, "that of the caller has not ended")
+		require.Equal(t, "node-down", memcache.ErrorClass(err))
+		it, err := c.GetOrLoad(t.Context(), "k", (&source{}).load)
+		require.NoError(t, err)
+		require.Equal(t, "v1", string(it.Value))
 		dns.set(nil, "10.0.0.1")
 		time.Sleep(3 * time.Second)
 		require.NoError(t, c.Set(t.Context(), item("k", "v")))

@@ -20,7 +20,7 @@ var (
 	ErrCASConflict = errors.New("memcache: compare-and-swap conflict")          // the item has changed since it was read
 	ErrBusy        = errors.New("memcache: another process is loading it")      // GetOrLoad with WithErrBusy has waited in vain
 	ErrNoCAS       = errors.New("memcache: item has no CAS: read it first")     // CompareAndSwap: not read, or the server has -C
-	ErrNoServers   = errors.New("memcache: no servers configured or available") // none was given, or no name has resolved yet
+	ErrNoServers   = errors.New("memcache: no servers configured or available") // none was given, or none found yet, and why
 	ErrBadOption   = errors.New("memcache: bad option")                         // an option of New is wrong, or two contradict
 )
 

@@ -48,7 +48,7 @@ type Client struct {
 
 // New validates opts and returns a client. It dials no node: that happens when one is first needed. If nodes are to be
 // discovered it waits until their source has answered or failed once, at most 7 s. A source without an answer is no
-// error: operations fail with ErrNoServers until it has one. To start with nodes only, call Ping after New.
+// error: operations fail with ErrNoServers, and say why, until it has one. To start with nodes only, call Ping after New.
 // The error matches ErrBadOption or ErrNoServers, or is that of WithRoute's function. That of a file of WithMcrouterConfig
 // matches ErrBadOption, and is a *route.ConfigError or the file system's besides.
 func New(opts ...Option) (*Client, error) {
