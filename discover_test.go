@@ -72,6 +72,7 @@ func TestServersInEveryForm(t *testing.T) {
 		"10.0.0.1": "10.0.0.1:11211", "10.0.0.1:80": "10.0.0.1:80", "node": "node:11211", "node:080": "node:80",
 		"::1": "[::1]:11211", "[::1]": "[::1]:11211", "[0:0::1]:80": "[::1]:80", "fe80::1%eth0": "[fe80::1%eth0]:11211",
 		"/run/memcached.sock": "/run/memcached.sock", "./a+b.sock": "./a+b.sock",
+		"unix:/run/memcached.sock": "/run/memcached.sock", "unix:///run/a+b.sock": "/run/a+b.sock",
 	} {
 		c := newClient(t, memcache.WithServers(given))
 		require.Equal(t, name, c.Stats().Nodes[0].Name)
@@ -80,11 +81,13 @@ func TestServersInEveryForm(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", ":", ":80", "node:", "node:0", "node:65536", "node:http", "::1:99999", "[::1", "[node]:80", "a b", "a\r\nb:80", "a\x00:80",
-		"http://node:80", "node/path", "dns+", "dns+:80", "dns+/run/sock", "dnssrv+", "file+", "elasticache+", "consul+a",
+		"http://node:80", "node/path", "unix://node/path", "unix:path", "dns+", "dns+:80", "dns+/run/sock", "dnssrv+", "file+",
+		"elasticache+", "consul+a",
 	} {
 		_, err := memcache.New(memcache.WithServers(bad))
 		require.ErrorIs(t, err, memcache.ErrBadOption, "%q", bad)
 		require.ErrorIs(t, err, discovery.ErrBadSpec, "%q", bad)
+		require.ErrorContains(t, err, "is none of host:port, host, [v6]:port, /path, unix:/path, dns+host:port")
 	}
 }
 

@@ -186,7 +186,7 @@ func (l *localConfig) atOwnAddress() func(member) bool {
 
 // isCalled reports whether name means the node: its name, its address, or the host of one of them.
 func isCalled(m member, name string) bool {
-	if name == m.Name || name == m.Addr {
+	if name == m.Name || name == m.Addr || fullName(name) == m.Addr {
 		return true
 	}
 	host := strings.Trim(name, "[]")

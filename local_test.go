@@ -67,6 +67,7 @@ func TestWhoIsLocal(t *testing.T) {
 		"by its address":            {here.with(by("10.0.0.3:11211")), pods, near, locality{"p2", "b", "WithLocal"}},
 		"by its host":               {here.with(by("10.0.0.3")), pods, near, locality{"p2", "b", "WithLocal"}},
 		"in another spelling":       {here.with(by("[2001:DB8:0::1]")), v6, near, locality{"v6", "b", "WithLocal"}},
+		"a socket, with a scheme":   {here.with(by("unix:///run/m.sock")), pods, near, locality{"sock", "", "WithLocal"}},
 		"by a variable":             {here.with(nickname{"p2", "environment variable X"}), pods, near, locality{"p2", "b", "environment variable X"}},
 		"a zone":                    {here.with(by("b")), pods, near, locality{"", "b", "WithLocal"}},
 		"the first that is there":   {here.with(by("gone"), by("b"), by("p0")), pods, choice{}, locality{"", "b", "WithLocal"}},

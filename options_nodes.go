@@ -21,7 +21,8 @@ type spec struct{ text, zone string }
 
 // WithServers adds nodes, each given as
 //
-//	host:port, host, [v6]:port, /path        a node; the port is 11211 unless given; a path is a unix socket's
+//	host:port, host, [v6]:port               a node; the port is 11211 unless given
+//	/path, unix:/path, unix:///path          a node at a unix socket; its name is /path
 //	dns+host:port                            one node for each address of a name
 //	dnssrv+_memcached._tcp.name              the targets of an SRV record, resolved
 //	dnssrvnoa+_memcached._tcp.name           the same, each target resolved when it is dialed

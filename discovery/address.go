@@ -11,11 +11,24 @@ const defaultPort = 11211
 
 // canonical returns an address in the one spelling that all sources use, so that equal nodes have equal names.
 func canonical(addr string) (string, bool) {
+	addr = withoutScheme(addr)
 	if isSocketPath(addr) {
 		return addr, !strings.ContainsRune(addr, 0)
 	}
 	host, port, ok := splitHostPort(addr)
 	return joinHostPort(host, port), ok
+}
+
+// withoutScheme returns the path of "unix:/path" and "unix:///path", as others write it, and all else as it is.
+func withoutScheme(addr string) string {
+	path, ok := strings.CutPrefix(addr, "unix:")
+	if !ok {
+		return addr
+	}
+	if path = strings.TrimPrefix(path, "//"); !isSocketPath(path) {
+		return addr
+	}
+	return path
 }
 
 // isSocketPath reports whether addr is the path of a unix socket.

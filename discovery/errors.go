@@ -17,7 +17,7 @@ var (
 
 // What is wrong with a node; the cause of a NodeError.
 var (
-	ErrBadAddr       = errors.New("no valid address")                  // neither host:port nor the path of a socket
+	ErrBadAddr       = errors.New("no valid address: " + addrForms)    // it is none of these
 	ErrBadName       = errors.New("bad name")                          // over 255 bytes, not UTF-8, or with spaces or control characters
 	ErrBadZone       = errors.New("bad zone")                          // as for names
 	ErrBadWeight     = errors.New("weight is not a positive number")   // negative, infinite or NaN; in a file also 0

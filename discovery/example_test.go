@@ -70,13 +70,13 @@ func ExampleParser_Parse() {
 	}
 	fmt.Println(err)
 	_, err = p.Parse("dsn+cache:11211")
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, discovery.ErrBadSpec))
 	// Output:
 	// 10.0.9.1:11211
 	// 10.0.0.8:11211
 	// 10.0.0.7:11211
 	// <nil>
-	// discovery: no valid node or source: "dsn+cache:11211"
+	// true
 }
 
 // Zones from host names, where SRV records point to names such as cache-0.eu-1a.example.com.

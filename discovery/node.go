@@ -11,8 +11,8 @@ type Node struct {
 	// Name is the node's stable identity: placement hashes it. Two processes place keys alike if their sources give the
 	// nodes the same names. Default: Addr, in its canonical spelling.
 	Name string
-	// Addr is where the node listens: "host:port", "[v6]:port", or the path of a unix socket ("/…", "./…", "../…").
-	// Without a port it is 11211.
+	// Addr is where the node listens: "host:port", "[v6]:port", or the path of a unix socket ("/…", "./…", "../…"), also
+	// as "unix:/…" or "unix:///…". Without a port it is 11211.
 	Addr string
 	// Zone is the node's failure domain; empty if unknown.
 	Zone string

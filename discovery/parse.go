@@ -17,7 +17,8 @@ func Parse(specs ...string) (Source, error) { return Parser{}.Parse(specs...) }
 
 // Parse returns the source that specs stand for; several are merged. Each is one of
 //
-//	host:port, host, [v6]:port, /path    a static node, at an address or a unix socket
+//	host:port, host, [v6]:port           a static node
+//	/path, unix:/path                    a static node at a unix socket
 //	dns+host:port                        DNS: all addresses of a name
 //	dnssrv+_memcached._tcp.name          SRV: the targets of an SRV record, resolved
 //	dnssrvnoa+_memcached._tcp.name       SRVNoA: the same by name
@@ -55,12 +56,19 @@ func (p Parser) Parse(specs ...string) (Source, error) {
 func (p Parser) parse(spec string) (Source, error) {
 	src, ok := p.source(spec)
 	if !ok {
-		return nil, fmt.Errorf("%w: %s", ErrBadSpec, quote(spec))
+		return nil, fmt.Errorf("%w: %s is none of "+addrForms+", "+sourceForms, ErrBadSpec, quote(spec))
 	}
 	return src, nil
 }
 
+// What an address, and a source, look like.
+const (
+	addrForms   = "host:port, host, [v6]:port, /path, unix:/path"
+	sourceForms = "dns+host:port, dnssrv+name, dnssrvnoa+name, file+/path, elasticache+host:port"
+)
+
 func (p Parser) source(spec string) (Source, bool) {
+	spec = withoutScheme(spec)
 	kind, rest, found := strings.Cut(spec, "+")
 	if !found || isSocketPath(spec) {
 		addr, ok := canonical(spec)
@@ -78,7 +86,7 @@ func (p Parser) source(spec string) (Source, bool) {
 		return &File{Path: rest}, rest != ""
 	case "elasticache":
 		addr, ok := canonical(rest)
-		return ElastiCache{Addr: addr}, ok && !isSocketPath(rest)
+		return ElastiCache{Addr: addr}, ok && !isSocketPath(addr)
 	default:
 		return nil, false
 	}

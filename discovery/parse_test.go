@@ -14,6 +14,11 @@ func TestParseGrammar(t *testing.T) {
 		"[::1]:11222":                     StaticAddrs("[::1]:11222"),
 		"::1":                             StaticAddrs("[::1]:11211"),
 		"/run/a+b.sock":                   StaticAddrs("/run/a+b.sock"),
+		"unix:/run/a+b.sock":              StaticAddrs("/run/a+b.sock"),
+		"unix:///run/a.sock":              StaticAddrs("/run/a.sock"),
+		"unix:./a.sock":                   StaticAddrs("./a.sock"),
+		"unix:80":                         StaticAddrs("unix:80"), // a host may be called that
+		"unix":                            StaticAddrs("unix:11211"),
 		"dns+cache.svc":                   DNS{Host: "cache.svc", Port: 11211},
 		"dns+cache.svc.:11222":            DNS{Host: "cache.svc.", Port: 11222},
 		"dnssrv+_memcached._tcp.cache":    SRV{Name: "_memcached._tcp.cache"},
@@ -30,12 +35,17 @@ func TestParseGrammar(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, specs := range [][]string{
 		{}, {""}, {"dns+"}, {"dns+:1"}, {"dns+a:0"}, {"dns+/a"}, {"dnssrv+"}, {"dnssrv+a:1"}, {"dnssrvnoa+"}, {"DNS+a"}, {"+a"}, {"consul+a"}, {"file+"},
-		{"elasticache+"}, {"elasticache+/a"}, {"a,b"}, {"a b"}, {"http://a"}, {"good", "bad:port"},
+		{"elasticache+"}, {"elasticache+/a"}, {"elasticache+unix:/a"}, {"dns+unix:/a"}, {"unix:"}, {"unix:a"}, {"unix://a/b"},
+		{"a,b"}, {"a b"}, {"http://a"}, {"good", "bad:port"},
 	} {
 		src, err := Parse(specs...)
 		require.ErrorIs(t, err, ErrBadSpec, specs)
 		require.Nil(t, src, specs)
 	}
+	_, err := Parse("consul+a")
+	require.EqualError(t, err, `discovery: no valid node or source: "consul+a" is none of `+
+		"host:port, host, [v6]:port, /path, unix:/path, "+
+		"dns+host:port, dnssrv+name, dnssrvnoa+name, file+/path, elasticache+host:port")
 }
 
 func TestParseSeveral(t *testing.T) {
@@ -58,7 +68,10 @@ func TestParseSeveral(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, spec := range []string{"a", "dns+a:1", "dnssrv+_a._b.c", "dnssrvnoa+x", "file+/x", "elasticache+a", "[::1]:1", "/a", "+", "dns+dns+a"} {
+	for _, spec := range []string{
+		"a", "dns+a:1", "dnssrv+_a._b.c", "dnssrvnoa+x", "file+/x", "elasticache+a", "[::1]:1", "/a", "+", "dns+dns+a",
+		"unix:/a", "unix:///a",
+	} {
 		f.Add(spec)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {

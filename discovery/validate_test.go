@@ -15,6 +15,7 @@ func TestValidateFillsIn(t *testing.T) {
 	input := []Node{
 		{Name: "z", Addr: "cache:011"}, {Addr: "[2001:DB8:0::1]"}, {Addr: "::1"}, {Addr: "/run/memcached.sock", Weight: 2.5, Zone: "a"},
 		{Addr: "[::ffff:10.0.0.1]:11211"}, {Addr: "10.0.0.1", Zone: "late"}, {Addr: "[fe80::1%eth0]:1"},
+		{Addr: "unix:/run/other.sock"},
 	}
 	before := slices.Clone(input)
 	list, err := Validate(input, 10)
@@ -22,6 +23,7 @@ func TestValidateFillsIn(t *testing.T) {
 	require.Equal(t, before, input)
 	require.Equal(t, []Node{
 		{Name: "/run/memcached.sock", Addr: "/run/memcached.sock", Weight: 2.5, Zone: "a"},
+		{Name: "/run/other.sock", Addr: "/run/other.sock", Weight: 1},
 		{Name: "10.0.0.1:11211", Addr: "10.0.0.1:11211", Weight: 1},
 		{Name: "[2001:db8::1]:11211", Addr: "[2001:db8::1]:11211", Weight: 1},
 		{Name: "[::1]:11211", Addr: "[::1]:11211", Weight: 1},
