@@ -36,7 +36,9 @@ func TestForeignCAS(t *testing.T) {
 			memcache.WithRule("secret", servers.addrs()...), memcache.WithTimeout(longTimeout))
 		fresh, err := c.GetForUpdate(t.Context(), "secret")
 		require.NoError(t, err)
-		require.ErrorIs(t, other.CompareAndSwap(t.Context(), fresh), memcache.ErrForeignCAS)
+		err = other.CompareAndSwap(t.Context(), fresh)
+		require.ErrorIs(t, err, memcache.ErrForeignCAS)
+		require.ErrorContains(t, err, "by another client, or from another node")
 	})
 }
 

@@ -32,7 +32,7 @@ var (
 	ErrTimeout      = pool.ErrTimeout          // a node did not answer in time
 	ErrNodeDown     = pool.ErrNodeDown         // a node is known not to answer; nothing was sent
 	ErrTooLarge     = pool.ErrTooLarge         // a value is over the limit of WithMaxValue
-	ErrForeignCAS   = pool.ErrForeignCAS       // the CAS was read at another replica: use GetForUpdate
+	ErrForeignCAS   = pool.ErrForeignCAS       // the CAS was read by another Client, or at another replica: use GetForUpdate
 	ErrAuth         = pool.ErrAuth             // the server refused the user name and password
 	ErrDenied       = hotcopy.ErrDenied        // a rule denies the key
 	ErrReservedKey  = hotcopy.ErrReservedKey   // the key begins with "~", as the library's own do

@@ -37,8 +37,8 @@ func (c *Client) Prepend(ctx context.Context, item *Item) error {
 
 // CompareAndSwap stores item if it has not changed since item.CAS was read. Otherwise it returns ErrCASConflict if the item
 // has changed, or may have because the connection was lost since, and ErrCacheMiss if it is gone. Where keys have several
-// replicas, read with GetForUpdate: the CAS of another replica than the home is ErrForeignCAS. If item.CAS is zero, the
-// error is ErrNoCAS: the item was not read, or its server keeps none (-C).
+// replicas, read with GetForUpdate: the CAS of another replica than the home is ErrForeignCAS, as is that of another Client.
+// If item.CAS is zero, the error is ErrNoCAS: the item was not read, or its server keeps none (-C).
 //
 // Reads do not set item.TTL, so an item that is written back as it was read never expires: give it its TTL again.
 func (c *Client) CompareAndSwap(ctx context.Context, item *Item) error {

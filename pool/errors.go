@@ -13,7 +13,7 @@ var (
 	ErrNodeDown         = errors.New("memcache: node is down")
 	ErrClosed           = errors.New("memcache: client is closed")
 	ErrTooLarge         = errors.New("memcache: value is larger than the limit")
-	ErrForeignCAS       = errors.New("memcache: CAS was read from another node than the key's home")
+	ErrForeignCAS       = errors.New("memcache: CAS was read by another client, or from another node than the key's home")
 	ErrBroken           = errors.New("memcache: connection broke")
 
 	// ErrSomeRefused comes of stores that were written together and answered together, when the node has refused some of
