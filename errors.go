@@ -3,6 +3,7 @@ package memcache
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -51,6 +52,26 @@ type WriteError = route.WriteError
 type MultiError struct {
 	Keys  int              // keys that failed
 	Nodes map[string]error // the first error of each node
+
+	failed []failedKey
+}
+
+// failedKey is a key as the application has given it, and why it failed.
+type failedKey struct {
+	key string
+	err error
+}
+
+// Failed yields the keys that failed, as they were given to GetMulti, GetSeq, SetMulti or DeleteMulti, each with its error.
+// They may be secrets, so the text of the error has none of them.
+func (e *MultiError) Failed() iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		for _, f := range e.failed {
+			if !yield(f.key, f.err) {
+				return
+			}
+		}
+	}
 }
 
 func (e *MultiError) Error() string {

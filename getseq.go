@@ -55,7 +55,7 @@ func (c *Client) getBatch(ctx context.Context, keys []string) ([]Item, error) {
 		op := m.next()
 		c.prepare(op, protocol.Get, key, readFlags)
 		if err := check(&op.Request); err != nil {
-			failed.add(err)
+			failed.add(key, err)
 			m.dropLast()
 			continue
 		}
@@ -65,6 +65,6 @@ func (c *Client) getBatch(ctx context.Context, keys []string) ([]Item, error) {
 		m.read(ctx)
 	}
 	items := m.items(good)
-	m.collect(&failed)
+	m.collect(&failed, func(i int) string { return good[i] })
 	return items, failed.orNil()
 }

@@ -33,7 +33,7 @@ func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item,
 	for i := range items {
 		found[items[i].Key] = &items[i]
 	}
-	return found, m.err()
+	return found, m.err(func(i int) string { return keys[i] })
 }
 
 // multi is a batch of ops, kept for use again.
@@ -139,22 +139,24 @@ func (m *multi) items(keys []string) []Item {
 	return items
 }
 
-func (m *multi) err() error {
+// err returns what has failed; key returns the application's key of each op.
+func (m *multi) err(key func(int) string) error {
 	var failed MultiError
-	m.collect(&failed)
+	m.collect(&failed, key)
 	return failed.orNil()
 }
 
 // collect adds what has failed.
-func (m *multi) collect(failed *MultiError) {
-	for _, op := range m.batch() {
+func (m *multi) collect(failed *MultiError, key func(int) string) {
+	for i, op := range m.batch() {
 		if op.Err != nil {
-			failed.add(op.Err)
+			failed.add(key(i), op.Err)
 		}
 	}
 }
 
-func (e *MultiError) add(err error) {
+func (e *MultiError) add(key string, err error) {
+	e.failed = append(e.failed, failedKey{key, err})
 	if e.Nodes == nil {
 		e.Nodes = make(map[string]error)
 	}

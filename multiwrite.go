@@ -25,7 +25,7 @@ func (c *Client) SetMulti(ctx context.Context, items []*Item) error {
 			}
 		}
 	}
-	err := c.writeAll(ctx, m)
+	err := c.writeAll(ctx, m, func(i int) string { return items[i].Key })
 	for _, item := range items {
 		c.loads.forget(item.Key)
 	}
@@ -40,15 +40,16 @@ func (c *Client) DeleteMulti(ctx context.Context, keys []string) error {
 	for _, key := range keys {
 		c.prepare(m.next(), protocol.Delete, key, 0)
 	}
-	err := c.writeAll(ctx, m)
+	err := c.writeAll(ctx, m, func(i int) string { return keys[i] })
 	for _, key := range keys {
 		c.loads.forget(key)
 	}
 	return err
 }
 
-// writeAll checks the requests of a batch, as send checks one, and sends them. The keys' loads are for the caller to forget.
-func (c *Client) writeAll(ctx context.Context, m *multi) error {
+// writeAll checks the requests of a batch, as send checks one, and sends them; key returns the application's key of each. The
+// keys' loads are for the caller to forget.
+func (c *Client) writeAll(ctx context.Context, m *multi, key func(int) string) error {
 	for _, op := range m.batch() {
 		if err := check(&op.Request); err != nil {
 			return err
@@ -58,5 +59,5 @@ func (c *Client) writeAll(ctx context.Context, m *multi) error {
 		return nil
 	}
 	m.view.tree.Do(ctx, m.batch())
-	return m.err()
+	return m.err(key)
 }

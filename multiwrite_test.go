@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"slices"
 	"testing"
 	"time"
 
@@ -100,4 +101,43 @@ func ExampleClient_SetMulti() {
 	// Output:
 	// 2 2 <nil>
 	// <nil>
+}
+
+// TestMultiErrorsTellWhichKeysFailed, as the application has given them: those whose node is gone, and no others.
+func TestMultiErrorsTellWhichKeysFailed(t *testing.T) {
+	withEachKind(t, 3, func(t *testing.T, servers cluster) {
+		c := newClient(t, memcache.WithServers(servers.addrs()...), memcache.WithTimeout(longTimeout), memcache.WithNamespace("ns:"))
+		keys, dead := manyKeys(250), servers[1].addr() // one batch of GetSeq
+		require.NoError(t, c.SetMulti(t.Context(), items(keys)))
+		var want []string
+		for _, key := range keys {
+			if e, err := c.Explain(key); err == nil && e.Home == dead {
+				want = append(want, key)
+			}
+		}
+		servers[1].kill()
+		for name, call := range map[string]func() error{
+			"get":    func() error { _, err := c.GetMulti(t.Context(), keys); return err },
+			"set":    func() error { return c.SetMulti(t.Context(), items(keys)) },
+			"delete": func() error { return c.DeleteMulti(t.Context(), keys) },
+			"sequence": func() (err error) {
+				c.GetSeq(t.Context(), slices.Values(keys))(func(_ *memcache.Item, e error) bool { err = e; return true })
+				return err
+			},
+		} {
+			var failed *memcache.MultiError
+			require.ErrorAs(t, call(), &failed, name)
+			var got []string
+			for key, err := range failed.Failed() {
+				got = append(got, key)
+				require.ErrorContains(t, err, dead)
+				require.NotContains(t, err.Error(), "secret")
+			}
+			require.Len(t, got, failed.Keys, name)
+			require.Equal(t, want, got, name)
+			for range failed.Failed() {
+				break
+			}
+		}
+	})
 }
