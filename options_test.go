@@ -239,6 +239,18 @@ func TestDialects(t *testing.T) {
 	})
 }
 
+// TestAServerWithoutMetaCommands is spoken to in classic text, as its version asks for.
+func TestAServerWithoutMetaCommands(t *testing.T) {
+	s := memcachetest.NewServer(memcachetest.WithoutMeta())
+	defer s.Close()
+	c := newClient(t, memcache.WithServers(s.Addr()), memcache.WithTimeout(longTimeout))
+	require.NoError(t, c.Set(t.Context(), item("k", "v")))
+	it, err := c.Get(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, "v", string(it.Value))
+	require.Equal(t, protocol.DialectOf("1.4.39"), c.Stats().Nodes[0].Dialect)
+}
+
 func TestTLS(t *testing.T) {
 	node := realnode.StartTLS(t)
 	plain, secure := memcache.WithServers(node.Addr), memcache.WithTLS(node.TLS)

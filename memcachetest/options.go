@@ -11,16 +11,17 @@ type config struct {
 	address        string
 	tls            *tls.Config
 	user, password string
-	version        string
+	version        string // "": not given
 	noMeta, noDump bool
 	limits         limits
 	maxConns       int
 	idleTimeout    time.Duration
 }
 
-// Defaults of memcached 1.6.18.
+// Defaults of memcached 1.6.18, and the version of one without meta commands.
 const (
 	defaultVersion     = "1.6.18"
+	classicVersion     = "1.4.39"
 	defaultMaxItemSize = 1 << 20
 	defaultMemoryLimit = 64 << 20
 	defaultMaxConns    = 1024
@@ -31,12 +32,18 @@ func newConfig(opts []Option) *config {
 	cfg := &config{
 		network:  "tcp",
 		address:  anyLoopbackPort,
-		version:  defaultVersion,
 		limits:   limits{maxItem: defaultMaxItemSize, memory: defaultMemoryLimit},
 		maxConns: defaultMaxConns,
 	}
 	for _, opt := range opts {
 		opt(cfg)
+	}
+	switch {
+	case cfg.version != "":
+	case cfg.noMeta:
+		cfg.version = classicVersion
+	default:
+		cfg.version = defaultVersion
 	}
 	return cfg
 }
@@ -85,13 +92,16 @@ func WithAuth(user, password string) Option {
 }
 
 // WithVersion sets the word that the command version answers, by default
-// "1.6.18". Nothing else changes: see WithoutMeta for an old server.
+// "1.6.18", or "1.4.39" of a server WithoutMeta. Nothing else changes: see
+// WithoutMeta for an old server.
 func WithVersion(version string) Option {
 	return func(c *config) { c.version = version }
 }
 
 // WithoutMeta makes a server that knows only the classic text commands. As in
 // an old memcached the meta commands answer ERROR, and so does each data block.
+// Its version is "1.4.39", which has clients speak classic text to it, unless
+// WithVersion says otherwise: then it is one that claims more than it can.
 func WithoutMeta() Option {
 	return func(c *config) { c.noMeta = true }
 }

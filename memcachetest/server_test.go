@@ -208,6 +208,17 @@ func TestStatsTellWhatWasAsked(t *testing.T) {
 	})
 }
 
+func TestVersions(t *testing.T) {
+	for want, opts := range map[string][]Option{
+		"1.6.18": nil, "1.4.39": {WithoutMeta()},
+		"1.5.22": {WithVersion("1.5.22"), WithoutMeta()}, "1.6.0": {WithoutMeta(), WithVersion("1.6.0")},
+	} {
+		inBubble(t, func(t *testing.T, s *Server) {
+			connect(t, s).do("version\r\n", "VERSION "+want+"\r\n")
+		}, opts...)
+	}
+}
+
 func TestVersionAndClassicOnlyServer(t *testing.T) {
 	inBubble(t, func(t *testing.T, s *Server) {
 		c := connect(t, s)
