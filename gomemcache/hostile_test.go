@@ -22,7 +22,7 @@ import (
 // onPipe runs test in a bubble with a client of one server that can be broken.
 func onPipe(t *testing.T, test func(*testing.T, *memcachetest.Server, *memcache.Client)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := memcachetest.NewServer(memcachetest.WithPipeAddr("127.0.0.1:11211"))
+		s := memcachetest.NewServer(memcachetest.WithPipe())
 		defer s.Close()
 		c := memcache.New(s.Addr())
 		c.DialContext = s.DialContext

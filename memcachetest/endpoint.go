@@ -2,10 +2,11 @@ package memcachetest
 
 import (
 	"context"
+	"encoding/binary"
 	"io"
 	"net"
+	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -104,7 +105,7 @@ func (e *unixEndpoint) addr() string { return e.path }
 const pipeBacklog = 1024
 
 // pipeCount numbers the pipe servers of this program, for their names only.
-var pipeCount atomic.Int64
+var pipeCount atomic.Uint32
 
 // pipeAddr is the address of a pipe server.
 type pipeAddr string
@@ -122,9 +123,19 @@ type pipeEndpoint struct {
 
 func newPipeEndpoint(name string) *pipeEndpoint {
 	if name == "" {
-		name = "memcachetest-" + strconv.FormatInt(pipeCount.Add(1), 10) + ":11211"
+		name = nextPipeName()
 	}
 	return &pipeEndpoint{name: pipeAddr(name)}
+}
+
+// nextPipeName returns 127.1.0.1:1, 127.1.0.2:1 and so on: numbers, so that a
+// client which resolves names need not ask DNS, and on a port where nobody
+// listens, so that one without the dialer is refused. 127.0.0.1 is not among
+// them, for clients take it for the own host.
+func nextPipeName() string {
+	var ip [4]byte
+	binary.BigEndian.PutUint32(ip[:], 127<<24+1<<16+pipeCount.Add(1))
+	return netip.AddrPortFrom(netip.AddrFrom4(ip), 1).String()
 }
 
 func (e *pipeEndpoint) listen() (net.Listener, error) {

@@ -67,8 +67,8 @@ func WithUnixSocket(path string) Option {
 // WithPipe serves in-memory connections instead of TCP. Only DialContext and
 // Dialer reach such a server. Its connections have deadlines and a buffer of
 // 256 KiB in each direction, and they work inside a testing/synctest bubble.
-// Addr gives each server of the process its own name, such as
-// "memcachetest-1:11211"; WithPipeAddr chooses one.
+// Addr gives each server of the process its own name, such as "127.1.0.1:1",
+// an address that no client has to look up; WithPipeAddr chooses one.
 func WithPipe() Option {
 	return func(c *config) { c.network, c.address = "pipe", "" }
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -290,6 +291,20 @@ func TestDialerFindsServersByAddress(t *testing.T) {
 	_, err := dial(t.Context(), "tcp", "c:11211")
 	var opErr *net.OpError
 	require.ErrorAs(t, err, &opErr)
+}
+
+// Pipe servers have names that are addresses, so that nobody looks them up, and each its own.
+func TestPipeServersHaveAddresses(t *testing.T) {
+	seen := map[netip.AddrPort]bool{}
+	for range 300 {
+		s := NewServer(WithPipe())
+		defer s.Close()
+		addr, err := netip.ParseAddrPort(s.Addr())
+		require.NoError(t, err)
+		require.True(t, addr.Addr().IsLoopback())
+		require.False(t, seen[addr])
+		seen[addr] = true
+	}
 }
 
 func TestCloseLeavesNothingBehind(t *testing.T) {
