@@ -53,6 +53,7 @@ func TestNewRefuses(t *testing.T) {
 		"no resolver":              {servers, memcache.WithResolver(nil, time.Second)},
 		"resolver interval 0":      {servers, memcache.WithResolver(&fakeDNS{}, 0)},
 		"no TLS configuration":     {servers, memcache.WithTLS(nil)},
+		"a rule that expires":      {servers, memcache.WithKeyRules(hotkey.Rule{Key: "k", Action: hotkey.Action{Kind: hotkey.Deny}, Expires: time.Now().Add(time.Hour)})},
 		"no dialer":                {servers, memcache.WithDialer(nil)},
 		"user without password":    {servers, memcache.WithAuth("user", "")},
 		"password without user":    {servers, memcache.WithAuth("", "password")},

@@ -42,7 +42,8 @@ func WithoutRemedies() Option {
 
 // WithKeyRules has rules of the application's own apply in this process: what is done about a key, or about all keys with a
 // prefix. They come before those of a store (WithRuleStore), and those before what is done automatically. A rule of Pin applies
-// from the start, as WithRule does, and needs to be the same in all processes; one that is to come or go belongs in a store.
+// from the start, as WithRule does, and needs to be the same in all processes; one that is to come or go belongs in a store,
+// and so does any rule that expires.
 // The nodes of a rule are named as those of WithRule. Rules are for the presets: beside WithRoute and WithMcrouterConfig these,
 // those of a store and a WithHotKeyPolicy are errors, as none would apply.
 //
@@ -163,24 +164,31 @@ func (c *Client) applyRules(ctx context.Context) error {
 	if c.detector != nil && !r.config.off {
 		found := c.detector.Remedies(r.config.policy, table.Explicit())
 		r.found.Store(&found)
-		if table, err = table.WithRemedies(besidePins(found, table)); err != nil {
+		if table, err = withFound(table, found); err != nil {
 			return err
 		}
 	}
 	return c.enforce(ctx, table)
 }
 
-// besidePins returns what is to be done beside the automatic pins of a table: they are for all processes, and the rest is
-// this process's own.
-func besidePins(found []hotkey.Remedy, table *hotkey.Table) []hotkey.Remedy {
-	found = rulestore.WithoutPins(found)
-	for rule := range table.Rules() {
-		if rule.Pins() && rule.Origin == hotkey.Automatic {
-			found = slices.DeleteFunc(found, func(m hotkey.Remedy) bool { return m.Key.Name == rule.Key })
-			found = append(found, hotkey.Remedy{Key: hotkey.Key{Name: rule.Key}, Decision: hotkey.Decision{Action: rule.Action}})
+// withFound returns a table with what is done about found keys, as far as there is room. Its own automatic rules come first:
+// they are the store's, for all processes.
+func withFound(table *hotkey.Table, found []hotkey.Remedy) (*hotkey.Table, error) {
+	rules := slices.Collect(table.Rules())
+	room, taken := hotkey.MaxAutomaticRules, make(map[string]bool)
+	for _, rule := range rules {
+		if rule.Origin == hotkey.Automatic {
+			taken[rule.Key] = true
+			room--
 		}
 	}
-	return found
+	for _, m := range rulestore.WithoutPins(found) { // hottest first
+		if room > 0 && m.Decision.Action.Kind != hotkey.None && !taken[m.Key.Name] {
+			rules = append(rules, hotkey.Rule{Key: m.Key.Name, Action: m.Decision.Action, Origin: hotkey.Automatic})
+			room--
+		}
+	}
+	return hotkey.NewTable(table.Header(), rules)
 }
 
 // joinRules makes one table of the rules of the application and of those of a store.
@@ -194,7 +202,9 @@ func joinRules(own []hotkey.Rule, shared *hotkey.Table) (*hotkey.Table, error) {
 			rules = append(rules, rule)
 		}
 	}
-	return hotkey.NewTable(shared.Header(), rules)
+	header := shared.Header()
+	header.Expires = time.Time{} // the store's rules are gone when they expire, and one's own do not
+	return hotkey.NewTable(header, rules)
 }
 
 // enforce has table apply. A view is made anew where the first rule comes or the last one goes: the trees are wrapped then.

@@ -43,6 +43,9 @@ func (c *config) validateRules() error {
 // validateKeyRules refuses rules of WithKeyRules that could never apply.
 func (c *config) validateKeyRules() error {
 	for i, rule := range c.remedies.own {
+		if !rule.Expires.IsZero() {
+			return badOption(fmt.Sprintf("rule %d of WithKeyRules expires: such rules belong in a store", i+1))
+		}
 		for _, name := range rule.Action.Nodes {
 			if !c.mayBeNode(name) {
 				return badOption(fmt.Sprintf("rule %d of WithKeyRules names a node that is no server: %s", i+1, name))
