@@ -32,7 +32,8 @@ func TestWithRouteRefuses(t *testing.T) {
 	broken := errors.New("broken")
 	_, err := memcache.New(memcache.WithServers("10.0.0.1"), memcache.WithRoute(func(memcache.Nodes) (route.Route, error) { return nil, broken }))
 	require.ErrorIs(t, err, broken)
-	_, err = memcache.New(memcache.WithServers("10.0.0.1"), memcache.WithRoute(func(memcache.Nodes) (route.Route, error) { return nil, nil }))
+	neither := func(memcache.Nodes) (route.Route, error) { return nil, nil }
+	_, err = memcache.New(memcache.WithServers("10.0.0.1"), memcache.WithRoute(neither))
 	require.ErrorIs(t, err, memcache.ErrBadOption)
 }
 

@@ -56,7 +56,7 @@ func (p Parser) Parse(specs ...string) (Source, error) {
 func (p Parser) parse(spec string) (Source, error) {
 	src, ok := p.source(spec)
 	if !ok {
-		return nil, fmt.Errorf("%w: %s is none of "+addrForms+", "+sourceForms, ErrBadSpec, quote(spec))
+		return nil, fmt.Errorf("%w: %s is none of "+addrForms+", "+sourceForms+"; ports are 1 to 65535", ErrBadSpec, quote(spec))
 	}
 	return src, nil
 }

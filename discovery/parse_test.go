@@ -45,7 +45,7 @@ func TestParseRefuses(t *testing.T) {
 	_, err := Parse("consul+a")
 	require.EqualError(t, err, `discovery: no valid node or source: "consul+a" is none of `+
 		"host:port, host, [v6]:port, /path, unix:/path, "+
-		"dns+host:port, dnssrv+name, dnssrvnoa+name, file+/path, elasticache+host:port")
+		"dns+host:port, dnssrv+name, dnssrvnoa+name, file+/path, elasticache+host:port; ports are 1 to 65535")
 }
 
 func TestParseSeveral(t *testing.T) {
