@@ -33,7 +33,8 @@
 //     may change at any time (TestTimeoutMayChange); DialContext counts when a server is first picked
 //     (TestDialContextAfterClose).
 //   - A server that does not answer, or takes no connection, fails its operations at once until it is back; it is dialed
-//     again every 220 to 240 ms, or probed, while it is used (TestAHungServerCostsTwoTimeouts, TestRefusedConnections).
+//     again every 220 to 240 ms, or probed, until it has not been used for a minute (TestAHungServerCostsTwoTimeouts,
+//     TestRefusedConnections).
 //   - A server's restart fails no read (TestARestartFailsNoRead), and an error line after which the server goes on does not
 //     cost the connection (TestRefusedStoresKeepTheConnection).
 //   - Errors other than the sentinels have types: TestDifferenceErrorsHaveKinds, TestTimeoutsAreNetErrors,

@@ -48,6 +48,23 @@ func TestBackAfterARestart(t *testing.T) {
 	requireBack(t, s.Addr, 500*time.Millisecond, s.Kill, func() { require.NoError(t, s.Restart()) })
 }
 
+// A node that nobody asks for any more is found to be back all the same, and its next caller is not refused.
+func TestBackUnaskedAfterARestart(t *testing.T) {
+	t.Parallel()
+	s := realnode.Start(t)
+	n := pool.NewNode(pool.Config{Addr: s.Addr, Timeout: 20 * tryTime})
+	defer n.Close()
+	require.NoError(t, read(n))
+	for range 3 {
+		s.Kill()
+		require.Error(t, read(n))
+		require.NoError(t, s.Restart())
+		isUp := func() bool { return n.Stats().State == pool.Up }
+		require.Eventually(t, isUp, 5*time.Second, time.Millisecond)
+		require.NoError(t, read(n))
+	}
+}
+
 // The connection lives through a short cut, but TCP sends again after ever longer waits; a long cut ends it.
 func TestBackAfterTheNetworkIs(t *testing.T) {
 	for _, cut := range []time.Duration{400 * time.Millisecond, 900 * time.Millisecond, 2500 * time.Millisecond} {

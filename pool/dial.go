@@ -17,18 +17,20 @@ import (
 
 // dialState is the one dial that a node may have in flight, and the backoff after it.
 type dialState struct {
-	running chan struct{} // closed when the dial in flight ends; nil: none
-	fails   int           // in a row; more than 0: the node is down
-	next    int64         // Node.now before which nobody dials
-	err     error         // of the last dial that failed
-	local   bool          // err was this machine's fault, not the node's
-	count   uint64        // connections made
-	barren  int           // connections in a row that broke before they had brought an answer
+	running bool
+	ended   chan struct{} // closed when the dial in flight, or else the next one, has ended; nil: there is none
+	redial  redial
+	fails   int    // in a row; more than 0: the node is down
+	next    int64  // Node.now before which nobody dials
+	err     error  // of the last dial that failed
+	local   bool   // err was this machine's fault, not the node's
+	count   uint64 // connections made
+	barren  int    // connections in a row that broke before they had brought an answer
 
 	refused atomic.Pointer[refusal] // what ready says while the node is down, for those who do not take the lock to hear it
 }
 
-// refusal is what callers of a node that is down are told, until a dial is due.
+// refusal is what callers of a node that is down are told, until a dial of theirs is due.
 type refusal struct {
 	err   error
 	until int64 // Node.now
@@ -36,15 +38,18 @@ type refusal struct {
 
 // refusal returns why there will be no connection now; nil if ready is to be asked.
 func (d *dialState) refusal(now int64) error {
-	if r := d.refused.Load(); r != nil && now < r.until {
-		return r.err
+	r := d.refused.Load()
+	if r == nil || now >= r.until {
+		return nil
 	}
-	return nil
+	d.redial.want()
+	return r.err
 }
 
 // Backoff between failed dials, from the start of one to that of the next. It does not grow: a dead node is dialed fewer than
 // five times a second by a process, which costs little, and is back in use a quarter of a second after it answers again, which
-// longer waits would rule out. The processes that wait for it come back spread over that time.
+// longer waits would rule out. The processes that wait for it come back spread over that time. No caller is needed for a dial
+// (redial.go).
 const (
 	minBackoff = 220 * time.Millisecond
 	maxBackoff = 240 * time.Millisecond
@@ -54,7 +59,7 @@ const (
 
 // ready reports that stream has a connection (nil, nil), or returns a channel that is closed when the dial under way
 // has ended, or why there will be none now. It starts a dial if one is due. A node whose last dial failed is down:
-// its callers do not wait, while a dial goes on for those who come later.
+// its callers do not wait, unless that was so long ago that it says nothing of now (redial.go).
 func (n *Node) ready(stream int) (<-chan struct{}, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -64,16 +69,38 @@ func (n *Node) ready(stream int) (<-chan struct{}, error) {
 		return nil, ErrClosed
 	case n.streams[stream].Load() != nil:
 		return nil, n.refusal()
-	case d.running == nil && n.now() >= d.next:
-		d.running = make(chan struct{})
-		n.publishDial()
-		n.wg.Go(func() { n.dialOnce(stream) })
+	case !d.running && n.now() >= d.next:
+		n.startDial(stream)
 	}
-	if d.fails == 0 {
-		return d.running, nil
+	d.redial.want()
+	if d.fails == 0 || d.rests() {
+		return d.ended, nil
 	}
 	n.ejectDown()
 	return nil, d.refused.Load().err
+}
+
+// startDial dials; none is under way. The caller holds the lock, and the node is not closed.
+func (n *Node) startDial(stream int) {
+	d := &n.dial
+	d.redial.stop()
+	if d.running = true; d.ended == nil {
+		d.ended = make(chan struct{})
+	}
+	n.publishDial()
+	n.wg.Go(func() { n.dialOnce(stream) })
+}
+
+// endDial lets go on who has waited for the dial that has ended.
+func (n *Node) endDial() {
+	d := &n.dial
+	close(d.ended)
+	d.running, d.ended = false, nil
+	if d.rests() {
+		d.redial.unwanted = 0
+	}
+	n.redialLater()
+	n.publishDial()
 }
 
 // waitReady waits until the first of ops can be queued: for a connection, or for room on it.
@@ -109,11 +136,7 @@ func (n *Node) dialOnce(stream int) {
 	n.tell(dialed(err, time.Duration(n.now()-began)))
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	defer close(n.dial.running)
-	defer func() {
-		n.dial.running = nil
-		n.publishDial()
-	}()
+	defer n.endDial()
 	switch {
 	case err != nil && n.isSpare(stream):
 		n.count.dialErrors.Add(1)
@@ -156,6 +179,7 @@ func (n *Node) ejectDown() {
 // succeeded ends the backoff, unless connections have been barren: then dials stay rare until one brings an answer.
 func (d *dialState) succeeded(now int64) {
 	d.count++
+	d.redial.unwanted = 0
 	if d.barren <= maxBarren {
 		d.fails, d.err, d.next = 0, nil, 0
 		return
@@ -179,11 +203,13 @@ func (n *Node) noteAnswers(c *conn, err error) {
 		d.err, d.local, d.fails = err, false, d.barren-maxBarren
 		d.next = n.now() + backoff()
 		n.ejectDown()
+		n.redialLater()
 	}
 	n.publishDial()
 }
 
-// publishDial lets callers know of a change of n.dial. While a dial is under way they need not ask.
+// publishDial lets callers know of a change of n.dial. While a dial is under way, or another one will be without them, they
+// need not ask; but they must ask once the node rests.
 func (n *Node) publishDial() {
 	d := &n.dial
 	r := &refusal{d.err, d.next}
@@ -193,7 +219,11 @@ func (n *Node) publishDial() {
 	case !d.local:
 		r.err = newDownError(n.Name(), d.err, 0)
 	}
-	if r != nil && d.running != nil {
+	switch {
+	case r == nil:
+	case d.rests():
+		r.until = 0
+	case d.ended != nil:
 		r.until = math.MaxInt64
 	}
 	d.refused.Store(r)

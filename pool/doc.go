@@ -34,7 +34,8 @@
 //     answers, on the same connection, which is drained and not replaced. Only where the node is seen to answer on a second
 //     connection is the silent one given up (probe.go). A time in which this process itself stood still does not count.
 //   - A node whose dial failed, or whose connections break before they bring an answer, is down until a dial gets an answer
-//     to "version"; one dial at a time, fewer than five a second, so that it is back in use within a quarter of a second.
+//     to "version"; one dial at a time, fewer than five a second, so that it is back in use within a quarter of a second,
+//     whether anybody asks for it or not. Only when nobody has for a minute, it waits for the next caller (redial.go).
 //   - Nodes that share a NodeSet are not all refused at once: past a limit, they are tried (nodeset.go). One that is much slower
 //     than the others is known to be, for routes to read it last (slow.go).
 //   - A node that others may not know of yet, or not any more, is not read and not stored to, only deleted at

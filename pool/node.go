@@ -12,7 +12,7 @@ import (
 )
 
 // Node is one memcached process as this process sees it: its connections and its health. It dials when it is first
-// needed. Safe for concurrent use.
+// needed, and again while it is down and has been needed of late. Safe for concurrent use.
 type Node struct {
 	cfg     Config
 	born    time.Time // now counts from here, on the monotonic clock
@@ -212,12 +212,20 @@ func (n *Node) queueOn(stream int, ops []*Op, now int64) {
 	}
 }
 
-// Refuses reports whether op would fail here at once, with ErrNodeDown: the node is down and no dial is due, or suspect.
+// Refuses reports whether op would fail here at once, with ErrNodeDown, as the node is down or suspect; or would wait for a
+// dial to a node that was down when it was last dialed, long ago. Then the dial begins, so that who is answered elsewhere need
+// not wait, and the node is in use again if it answers.
 func (n *Node) Refuses(op *Op) bool {
 	if n.health.suspected.Load() == nil && n.dial.refused.Load() == nil {
 		return false
 	}
-	return n.refuses(n.streams[n.streamOf(op)].Load(), n.now()) != nil
+	stream := n.streamOf(op)
+	c := n.streams[stream].Load()
+	if c == nil && n.dial.isOld() {
+		n.ready(stream)
+		return true
+	}
+	return n.refuses(c, n.now()) != nil
 }
 
 // refuses returns why callers are to fail at once, c being their connection, if that is known without the lock: all callers
@@ -249,6 +257,7 @@ func failWaiting(ops []*Op, err error) {
 func (n *Node) Close() error {
 	n.mu.Lock()
 	n.closed = true
+	n.dial.noMore()
 	n.publishDial()
 	n.mu.Unlock()
 	n.cancel()

@@ -15,7 +15,7 @@ const (
 	Idle    State = iota // no connection; the next request dials
 	Up                   // connected, answering
 	Suspect              // connected, silent for a try's length; requests fail at once until it answers, see Stats.Ejected
-	Down                 // the last dial failed; requests fail at once, and a dial is tried as the backoff allows
+	Down                 // the last dial failed; requests fail at once while dials go on, for a minute after the last request
 	Joining              // connected, answering; for a time nothing is read or stored, and what is written is deleted here
 	Leaving              // the same, because the node is leaving the view
 )

@@ -2,9 +2,13 @@ package route
 
 import (
 	"context"
+	"net"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/nohop/memcache/memcachetest"
 	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/stretchr/testify/require"
@@ -240,4 +244,38 @@ func TestReadsPassNodesThatAreAway(t *testing.T) {
 	op := get("k")
 	f.Do(t.Context(), []*Op{op})
 	require.ErrorIs(t, op.Err, pool.ErrNodeDown)
+}
+
+// TestReadsPassNodesThatWereDown when nobody has asked for them for so long that they are not dialed any more: they are then
+// dialed, and a read that another replica answers does not wait for that.
+func TestReadsPassNodesThatWereDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := memcachetest.NewServer(memcachetest.WithPipe())
+		defer other.Close()
+		var dials atomic.Int64
+		hang := func(ctx context.Context, _, _ string) (net.Conn, error) {
+			dials.Add(1)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		nodes := []*pool.Node{
+			pool.NewNode(pool.Config{Addr: "lost:1", Timeout: testTimeout, Dial: hang}),
+			pool.NewNode(pool.Config{Addr: other.Addr(), Timeout: testTimeout, Dial: other.DialContext}),
+		}
+		defer nodes[0].Close()
+		defer nodes[1].Close()
+		f := Failover(Fixed(nodes[0], nodes[1]))
+		do(f, get("k"))
+		time.Sleep(time.Hour)
+		before := dials.Load()
+		for range 3 {
+			op, start := get("k"), time.Now()
+			do(f, op)
+			require.NoError(t, op.Err)
+			require.Equal(t, nodes[1].Name(), op.Node.Name())
+			require.Zero(t, time.Since(start))
+		}
+		synctest.Wait()
+		require.Equal(t, before+1, dials.Load())
+	})
 }
