@@ -43,8 +43,12 @@ func (c *Client) flushAll(ctx context.Context) error {
 // fills reports whether a read may store at one node what another one has.
 func (c *config) fills() bool { return c.coherent || c.moves() }
 
-// Ping asks every node for an answer. If nodes fail, the error joins theirs.
+// Ping asks every node for an answer. If nodes fail, the error joins theirs. Of a node that is down it does not tell what its
+// last dial came to, but waits for the next, half a second at most.
 func (c *Client) Ping(ctx context.Context) error {
+	c.gate.enter(0)
+	defer c.gate.leave(0)
+	awaitDials(ctx, c.view.Load().nodes)
 	_, err := c.askAll(ctx, protocol.Request{Command: protocol.Noop})
 	return err
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Warmup opens every connection to every node and returns when each has answered or failed, so that the first operations
-// need not wait for that. If nodes fail, the error joins theirs, each an *OpError; the client is usable all the same, and
-// dials them again when they are needed. It does not wait for nodes to be discovered: see New.
+// need not wait for that. A node that is down is dialed once more. If nodes fail, the error joins theirs, each an *OpError; the
+// client is usable all the same, and dials them again. It does not wait for nodes to be discovered: see New.
 func (c *Client) Warmup(ctx context.Context) error {
 	c.gate.enter(0)
 	defer c.gate.leave(0)
@@ -20,6 +20,7 @@ func (c *Client) Warmup(ctx context.Context) error {
 	if len(v.nodes) == 0 {
 		return v.reason
 	}
+	awaitDials(ctx, v.nodes)
 	errs := make([]error, len(v.nodes))
 	var wg sync.WaitGroup
 	for i, n := range v.nodes {
@@ -27,6 +28,23 @@ func (c *Client) Warmup(ctx context.Context) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
+}
+
+// awaitDials waits until those of the nodes that are down have been dialed once more, or ctx has ended.
+func awaitDials(ctx context.Context, nodes []*pool.Node) {
+	var dials []<-chan struct{}
+	for _, n := range nodes {
+		if dial := n.NextDial(); dial != nil {
+			dials = append(dials, dial)
+		}
+	}
+	for _, dial := range dials {
+		select {
+		case <-dial:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // connect has a node answer on each of its connections, one after the other, as it dials.

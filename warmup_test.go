@@ -87,6 +87,60 @@ func TestWarmupWaitsForDials(t *testing.T) {
 	})
 }
 
+// A node that has just come back is not called down by Ping and Warmup because it was so a moment ago, nor is one that has been
+// back for long. One that is still down is named, with what its next dial came to.
+func TestPingAndWarmupDialNodesThatAreDown(t *testing.T) {
+	for name, ask := range map[string]func(*memcache.Client, context.Context) error{
+		"Ping": (*memcache.Client).Ping, "Warmup": (*memcache.Client).Warmup,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				back, gone := memcachetest.NewServer(memcachetest.WithPipe()), memcachetest.NewServer(memcachetest.WithPipe())
+				defer back.Close()
+				defer gone.Close()
+				c := newClient(t, memcache.WithServers(back.Addr(), gone.Addr()), memcache.WithDialer(memcachetest.Dialer(back, gone)))
+				require.NoError(t, ask(c, t.Context()))
+				for _, after := range []time.Duration{0, time.Second, time.Hour} {
+					back.Kill()
+					gone.Kill()
+					require.Error(t, ask(c, t.Context()))
+					time.Sleep(after)
+					back.Start()
+					start := time.Now()
+					err := ask(c, t.Context())
+					require.Less(t, time.Since(start), 500*time.Millisecond)
+					require.ErrorIs(t, err, memcache.ErrNodeDown)
+					require.ErrorContains(t, err, gone.Addr())
+					require.NotContains(t, err.Error(), back.Addr())
+					gone.Start()
+					require.NoError(t, ask(c, t.Context()))
+				}
+			})
+		})
+	}
+}
+
+// Waiting for dials ends with the context and with the client.
+func TestPingOfANodeThatIsDownEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := memcachetest.NewServer(memcachetest.WithPipe())
+		s.Close()
+		c := newClient(t, memcache.WithServers(s.Addr()), memcache.WithDialer(s.DialContext))
+		require.ErrorIs(t, c.Ping(t.Context()), memcache.ErrNodeDown)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		require.ErrorIs(t, c.Ping(ctx), context.DeadlineExceeded)
+		require.Equal(t, time.Millisecond, time.Since(start))
+		pinged := make(chan error)
+		go func() { pinged <- c.Ping(t.Context()) }()
+		synctest.Wait()
+		require.NoError(t, c.Close())
+		require.ErrorIs(t, <-pinged, memcache.ErrClosed)
+		require.Equal(t, time.Millisecond, time.Since(start))
+	})
+}
+
 func TestWarmupWithoutNodes(t *testing.T) {
 	c := newClient(t, memcache.WithServers("10.0.0.1"))
 	require.NoError(t, c.Close())
