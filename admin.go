@@ -67,7 +67,8 @@ func (c *Client) Version(ctx context.Context) (map[string]string, error) {
 }
 
 // ServerStats returns the statistics that each node keeps of itself, by node name: those of "stats", or of "stats group"
-// ("items", "slabs", "settings" …). If nodes fail, the error joins theirs, and the map has those that answered.
+// ("items", "slabs", "settings" …). If nodes fail, the error joins theirs, and the map has those that answered. The error of
+// one that does not know the group is a *protocol.ServerError with CauseUnknownGroup.
 func (c *Client) ServerStats(ctx context.Context, group string) (map[string]map[string]string, error) {
 	ops, err := c.askAll(ctx, protocol.Request{Command: protocol.Stats, Key: group})
 	stats := make(map[string]map[string]string, len(ops))

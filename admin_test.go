@@ -37,6 +37,12 @@ func TestServerStatsOfAGroup(t *testing.T) {
 	stats, err := c.ServerStats(t.Context(), "settings")
 	require.NoError(t, err)
 	require.NotEmpty(t, stats[servers[0].addr()]["maxbytes"])
+	_, err = c.ServerStats(t.Context(), "bogus")
+	var refused *protocol.ServerError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, protocol.CauseUnknownGroup, refused.Cause())
+	require.ErrorContains(t, err, "does not know this group")
+	require.Zero(t, c.Stats().Nodes[0].Broken)
 	for _, bad := range []string{"a\r\nflush_all", "two  spaces", "cachedump 1 1"} {
 		_, err := c.ServerStats(t.Context(), bad)
 		require.ErrorIs(t, err, protocol.ErrInvalidRequest)

@@ -91,8 +91,11 @@ func (c *conn) takeError(k *call, err error, size int) error {
 	if !errors.As(err, &refused) || k.form == protocol.FormLine || !refused.InSync() {
 		return err
 	}
-	if k.form == protocol.FormQuiet {
+	switch {
+	case k.form == protocol.FormQuiet:
 		return c.takeRefusal(err, size)
+	case k.form == protocol.FormStats && (k.key == "" || len(k.stats) > 0): // it is not about the group
+		return &protocol.ServerError{Kind: refused.Kind, Text: refused.Text} // which is not in sync
 	}
 	c.reader.r += size
 	c.failHead(k, err)

@@ -170,6 +170,43 @@ func TestRefusalsKeepTheConnection(t *testing.T) {
 	})
 }
 
+// TestAnUnknownGroupOfStatsIsRefused, and costs those beside nothing.
+func TestAnUnknownGroupOfStatsIsRefused(t *testing.T) {
+	eachServer(t, func(t *testing.T, n *Node) {
+		for _, group := range []string{"bogus", "bogus words", "Settings", "noreply", strings.Repeat("x", 250)} {
+			ops := getOps("k", "k", "k")
+			ops[0].Request = protocol.Request{Command: protocol.Set, Key: "k", Value: []byte("v")}
+			ops[1].Request = protocol.Request{Command: protocol.Stats, Key: group}
+			n.Do(t.Context(), ops)
+			require.NoError(t, ops[0].Err)
+			requireRefused(t, ops[1], protocol.CauseUnknownGroup)
+			require.Empty(t, ops[1].Stats)
+			requireHit(t, ops[2], "v")
+		}
+		require.Equal(t, uint64(1), n.Stats().Dials)
+	})
+}
+
+// TestAnErrorToStatsThatIsNotAboutTheGroup breaks the connection: no server is known to say it.
+func TestAnErrorToStatsThatIsNotAboutTheGroup(t *testing.T) {
+	for group, reply := range map[string]string{"": "ERROR\r\n", "items": "STAT a b\r\nERROR\r\n", "bogus": "ERROR no\r\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newTestNode(t, Config{Timeout: testTimeout, Dial: scripts(func(p *peer) {
+				p.expect(2)
+				p.say("%s", reply)
+				p.discard()
+			})})
+			ops := []*Op{{Request: protocol.Request{Command: protocol.Stats, Key: group}},
+				{Request: protocol.Request{Command: protocol.Delete, Key: "k"}}}
+			n.Do(t.Context(), ops)
+			requireFailed(t, ops[1], Ambiguous, ErrBroken)
+			var answered *protocol.ServerError
+			require.ErrorAs(t, ops[1].Err, &answered)
+			require.False(t, answered.InSync())
+		})
+	}
+}
+
 func TestValuesOverTheLocalLimitAreNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, n := pipeNode(t, Config{MaxValue: 20_000})

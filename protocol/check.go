@@ -82,7 +82,7 @@ func checkStatsGroup(group string) error {
 		}
 	}
 	switch word, _, _ := strings.Cut(group, " "); word {
-	case "detail", "cachedump":
+	case "detail", "cachedump", "sizes_enable", "sizes_disable": // the last two have no END
 		return errStatsLines
 	}
 	return nil

@@ -38,6 +38,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"two spaces in stats group", req{Command: protocol.Stats, Key: "a  b"}, protocol.ErrInvalidRequest},
 		{"stats line of 2048 bytes", req{Command: protocol.Stats, Key: strings.Repeat("k", 2048)}, protocol.ErrInvalidRequest},
 		{"stats with another kind of lines", req{Command: protocol.Stats, Key: "cachedump 1 10"}, protocol.ErrInvalidRequest},
+		{"stats without an end", req{Command: protocol.Stats, Key: "sizes_enable"}, protocol.ErrInvalidRequest},
 		{"stats detail", req{Command: protocol.Stats, Key: "detail"}, protocol.ErrInvalidRequest},
 
 		{"auth without password", req{Command: protocol.Auth, Value: []byte("user")}, protocol.ErrInvalidRequest},

@@ -56,6 +56,32 @@ func TestErrorLinesEverywhere(t *testing.T) {
 	}
 }
 
+// TestUnknownGroup: a bare ERROR to Stats is about the group. What looks like it, or answers another command, is not.
+func TestUnknownGroup(t *testing.T) {
+	decode := func(line string, c protocol.Command, f protocol.Form) *protocol.ServerError {
+		var reply protocol.Reply
+		var refused *protocol.ServerError
+		require.ErrorAs(t, reply.Decode([]byte(line), c, f), &refused)
+		require.Equal(t, protocol.KindError, refused.Kind)
+		require.Equal(t, line, refused.Text)
+		return refused
+	}
+	refused := decode("ERROR", protocol.Stats, protocol.FormStats)
+	require.True(t, refused.InSync())
+	require.Equal(t, protocol.CauseUnknownGroup, refused.Cause())
+	require.EqualError(t, refused, `memcache: server answered "ERROR": it does not know this group of statistics`)
+
+	for _, other := range []*protocol.ServerError{
+		decode("ERROR ", protocol.Stats, protocol.FormStats), decode("ERROR no", protocol.Stats, protocol.FormStats),
+		decode("ERROR", protocol.Get, protocol.FormLine), decode("ERROR", protocol.Version, protocol.FormText),
+		decode("ERROR", protocol.Set, protocol.FormMeta), {Kind: protocol.KindError, Text: "ERROR"},
+	} {
+		require.False(t, other.InSync())
+		require.Equal(t, protocol.CauseOther, other.Cause())
+		require.NotContains(t, other.Error(), "group")
+	}
+}
+
 // TestErrorOfAnotherCommand: an error line has no opaque. If it cannot be about the command it stands for, replies have
 // shifted, and even one that keeps the connection must close it.
 func TestErrorOfAnotherCommand(t *testing.T) {

@@ -130,7 +130,10 @@ func (in *replyReader) readLine(q recordedRequest) error {
 func (in *replyReader) readStats(q recordedRequest) error {
 	for {
 		reply, err := in.readOne(q)
-		if err != nil || reply.Status != protocol.More {
+		switch {
+		case errors.Is(err, errRefused):
+			return nil
+		case err != nil || reply.Status != protocol.More:
 			return err
 		}
 	}
