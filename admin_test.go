@@ -32,21 +32,22 @@ func TestAdministration(t *testing.T) {
 }
 
 func TestServerStatsOfAGroup(t *testing.T) {
-	servers := cluster{kinds["memcached"](t)}
-	c := newClient(t, memcache.WithServers(servers.addrs()...), memcache.WithTimeout(longTimeout))
-	stats, err := c.ServerStats(t.Context(), "settings")
-	require.NoError(t, err)
-	require.NotEmpty(t, stats[servers[0].addr()]["maxbytes"])
-	_, err = c.ServerStats(t.Context(), "bogus")
-	var refused *protocol.ServerError
-	require.ErrorAs(t, err, &refused)
-	require.Equal(t, protocol.CauseUnknownGroup, refused.Cause())
-	require.ErrorContains(t, err, "does not know this group")
-	require.Zero(t, c.Stats().Nodes[0].Broken)
-	for _, bad := range []string{"a\r\nflush_all", "two  spaces", "cachedump 1 1"} {
-		_, err := c.ServerStats(t.Context(), bad)
-		require.ErrorIs(t, err, protocol.ErrInvalidRequest)
-	}
+	withEachKind(t, 1, func(t *testing.T, servers cluster) {
+		c := newClient(t, memcache.WithServers(servers.addrs()...), memcache.WithTimeout(longTimeout))
+		stats, err := c.ServerStats(t.Context(), "settings")
+		require.NoError(t, err)
+		require.Equal(t, "67108864", stats[servers[0].addr()]["maxbytes"])
+		_, err = c.ServerStats(t.Context(), "bogus")
+		var refused *protocol.ServerError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, protocol.CauseUnknownGroup, refused.Cause())
+		require.ErrorContains(t, err, "does not know this group")
+		require.Zero(t, c.Stats().Nodes[0].Broken)
+		for _, bad := range []string{"a\r\nflush_all", "two  spaces", "cachedump 1 1"} {
+			_, err := c.ServerStats(t.Context(), bad)
+			require.ErrorIs(t, err, protocol.ErrInvalidRequest)
+		}
+	})
 }
 
 // What the nodes that are left say is returned beside the error of the one that is down.

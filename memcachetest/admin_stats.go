@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// stats runs: stats [reset|detail|items|slabs|sizes|cachedump].
+// stats runs: stats [reset|detail|items|slabs|settings|sizes|cachedump|extstore].
 func (c *conn) stats(w words) {
 	if len(w.list) == 1 {
 		c.out.buf = append(c.process.appendStats(c.out.buf), "END\r\n"...)
@@ -25,6 +25,10 @@ func (c *conn) stats(w words) {
 		c.statsItems()
 	case "slabs":
 		c.statsSlabs()
+	case "settings":
+		c.statsSettings()
+	case "extstore":
+		c.say("END")
 	case "sizes":
 		c.say("STAT sizes_status disabled\r\nEND")
 	case "cachedump":

@@ -61,6 +61,37 @@ func TestTooLongKeyLosesTheQueue(t *testing.T) {
 	}
 }
 
+// TestSettings: "stats settings" has memcached's lines in their order, but for
+// the port also with the same values, whatever of the options both know.
+func TestSettings(t *testing.T) {
+	for name, row := range map[string]struct {
+		args []string
+		opts []Option
+	}{
+		"default": {nil, nil},
+		"others": {
+			[]string{"-m", "100", "-I", "2m", "-c", "77", "-M", "-C", "-X", "-o", "idle_timeout=5"},
+			[]Option{WithMemoryLimit(100 << 20), WithMaxItemSize(2 << 20), WithMaxConns(77), WithoutEviction(), WithoutCAS(),
+				WithoutDump(), WithIdleTimeout(5 * time.Second)},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			real := realnode.Start(t, append([]string{"-t", "1"}, row.args...)...)
+			server := NewServer(row.opts...)
+			t.Cleanup(server.Close)
+			require.Equal(t, settings(t, real.Addr), settings(t, server.Addr()))
+		})
+	}
+}
+
+// settings returns the answer to "stats settings" without the port.
+func settings(t *testing.T, addr string) string {
+	answer := exchange(dialTCP(t, addr), []byte("stats detail on\r\nstats settings\r\n"+lastCommands))
+	return tcpPort.ReplaceAllString(answer, "tcpport #")
+}
+
+var tcpPort = regexp.MustCompile(`tcpport [1-9]\d*`)
+
 func dialTCP(t *testing.T, addr string) net.Conn {
 	conn, err := net.Dial("tcp", addr)
 	require.NoError(t, err)
@@ -313,7 +344,8 @@ func (g *generator) other() string {
 	}
 	return g.pick("mn", "mn x", "bogus", "bogus noreply", "", "x", "verbosity 1", "verbosity",
 		"version", "mx a", "mg", "ms", "ms a", "ms a 1 a b c d e f g h i j k l m n o p q r s t", "md", "ma", "me",
-		"set a", "get", "gat", "delete", "incr a", "touch a", "cas a 0 0 1", "stats bogus", "stats detail",
+		"set a", "get", "gat", "delete", "incr a", "touch a", "cas a 0 0 1", "stats bogus", "stats bogus x", "stats Items", "stats detail",
 		"slabs automove x", "slabs reassign 1 1", "lru x y", "lru tune 1 2 3 4", "lru_crawler x", "shutdown",
-		"cache_memlimit 1", "cache_memlimit x", "a\tb", "get a\x00b", "stats cachedump 1", "watch x") + "\r\n"
+		"cache_memlimit 1", "cache_memlimit x", "a\tb", "get a\x00b", "stats cachedump 1", "stats extstore",
+		"stats noreply", "watch x") + "\r\n"
 }

@@ -43,8 +43,8 @@
 //
 // The binary protocol and UDP; background work such as the LRU crawler, whose
 // commands answer but change nothing; watch, whose log stays empty; the details
-// of "stats slabs" and "stats items" and the other sub-commands settings, conns
-// and extstore, which answer ERROR. The store is one LRU list without slab
-// classes, so it evicts exactly the least recently used item. A memcached older
-// or newer than 1.6.18 differs in details that WithVersion does not imitate.
+// of "stats slabs" and "stats items", and "stats conns", which answers ERROR as
+// an unknown group does. The store is one LRU list without slab classes, so it
+// evicts exactly the least recently used item. A memcached older or newer than
+// 1.6.18 differs in details that WithVersion does not imitate.
 package memcachetest

@@ -54,6 +54,12 @@ func (p *prefixStats) count(key []byte, change func(*prefixCount)) {
 func (p *prefixStats) enable()  { p.mu.Lock(); p.on = true; p.mu.Unlock() }
 func (p *prefixStats) disable() { p.mu.Lock(); p.on = false; p.mu.Unlock() }
 
+func (p *prefixStats) enabled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.on
+}
+
 func (p *prefixStats) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
