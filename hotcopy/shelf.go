@@ -25,7 +25,7 @@ type shelf struct {
 }
 
 func (s *shelf) row(hash uint64) []atomic.Pointer[entry] {
-	first := int(hash>>16) % rows * places
+	first := int(hash>>16%rows) * places // in 64 bits: an int may have 32, and a sign
 	return s.slots[first : first+places]
 }
 

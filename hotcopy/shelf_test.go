@@ -149,3 +149,12 @@ func TestShelfIsSafe(t *testing.T) {
 	_, bytes = s.size()
 	require.Zero(t, bytes)
 }
+
+// Every hash has a row, also where an int has 32 bits.
+func TestEveryHashHasARow(t *testing.T) {
+	var s shelf
+	for _, hash := range []uint64{0, 0x8000_0001_0000, 0xffff_ffff_ffff_0000, 1<<64 - 1} {
+		require.Len(t, s.row(hash), places)
+		require.Nil(t, s.find(hash, "key"))
+	}
+}
