@@ -77,16 +77,31 @@ func (e *Eye) Report(keys []Key, missed []MissedKey) {
 	hot, gone := map[uint64]Key{}, map[uint64]MissedKey{}
 	for _, k := range keys[:min(len(keys), maxReported)] {
 		hash := xxhash.Sum64String(k.Name)
-		hot[hash] = Key{Name: k.Name, Hash: hash, BytesPerSecond: k.BytesPerSecond, ItemSize: k.ItemSize}
+		bytes, size := credible(k.BytesPerSecond), min(k.ItemSize, maxItemSize)
+		hot[hash] = Key{Name: k.Name, Hash: hash, BytesPerSecond: bytes, ItemSize: size}
 	}
 	for _, m := range missed[:min(len(missed), maxReported)] {
 		hash := xxhash.Sum64String(m.Name)
-		gone[hash] = MissedKey{Name: m.Name, Hash: hash, MissesPerSecond: m.MissesPerSecond}
+		gone[hash] = MissedKey{Name: m.Name, Hash: hash, MissesPerSecond: credible(m.MissesPerSecond)}
 	}
 	d := e.detector
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	e.keys, e.missed = hot, gone
+}
+
+// What an eye may say: more would not be a number any more after some arithmetic.
+const (
+	maxRate     = 1e18
+	maxItemSize = 1 << 30
+)
+
+// credible returns a rate that somebody else has told, between 0 and maxRate.
+func credible(rate float64) float64 {
+	if !(rate > 0) {
+		return 0
+	}
+	return min(rate, maxRate)
 }
 
 // Nodes returns the addresses of the nodes of now; none if nobody knows them.

@@ -1,8 +1,10 @@
 package hotkey
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"testing"
@@ -211,4 +213,24 @@ func TestEyesSayHowTheyFare(t *testing.T) {
 	require.Empty(t, d.Report(1).Notes)
 	require.Empty(t, eye.Nodes())
 	require.False(t, eye.Ours(netip.AddrPort{}))
+}
+
+// Whatever an eye says, what comes of it are numbers.
+func TestAnEyeThatSaysTooMuch(t *testing.T) {
+	l := newLab(t, Options{seed: 1}, labRate)
+	e := newEye(t, l.Detector, "wild")
+	hash := xxhash.Sum64String("k")
+	for _, rate := range []float64{1e300, math.Inf(1), math.NaN(), -1e300} {
+		e.Report([]Key{{Name: "k", BytesPerSecond: rate, ItemSize: math.MaxInt}}, []MissedKey{{Name: "gone", MissesPerSecond: rate}})
+		l.run(2*time.Second, func() {
+			l.sampler.Read("k", hash, 4000)
+			for _, r := range l.Remedies(Policy{}, nil) {
+				require.GreaterOrEqual(t, r.Key.BytesPerSecond, 0.0)
+				require.LessOrEqual(t, r.Key.BytesPerSecond, 2*maxRate)
+				require.GreaterOrEqual(t, r.Key.ItemSize, 0)
+			}
+		})
+		_, err := json.Marshal(l.Report(10))
+		require.NoError(t, err)
+	}
 }

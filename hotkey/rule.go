@@ -43,6 +43,8 @@ const (
 	MaxStaleness      = time.Hour
 	MaxTableSize      = 1 << 20 // bytes of a table as JSON: memcached's usual limit of an item
 	maxNameSize       = 255     // bytes of a node's or a controller's name
+
+	maxEpoch uint64 = 1<<63 - 1
 )
 
 // problem is what is wrong with a rule, and in which of its fields, as they are called in JSON; or nil.

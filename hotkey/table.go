@@ -13,7 +13,7 @@ import (
 
 // Header is what a table says of itself.
 type Header struct {
-	Epoch      uint64    // the higher wins
+	Epoch      uint64    // the higher wins; below 1<<63
 	Controller string    // who made the table; of equal epochs the greater wins
 	View       string    // of the node list that the rules' nodes are from; "" means any
 	Expires    time.Time // zero: never
@@ -89,6 +89,8 @@ func newTable(h Header, rules []Rule) *Table {
 
 func checkTable(h Header, rules []Rule) error {
 	switch {
+	case h.Epoch > maxEpoch:
+		return &TableError{"epoch", "1<<63 or more: soon none could follow"}
 	case !isName(h.Controller) && h.Controller != "":
 		return &TableError{"controller", notAName}
 	case !isName(h.View) && h.View != "":

@@ -429,3 +429,15 @@ func BenchmarkLookup(b *testing.B) {
 		})
 	}
 }
+
+// After the last epoch there would be none: a table is refused long before.
+func TestTableOfALateEpoch(t *testing.T) {
+	_, err := NewTable(Header{Epoch: maxEpoch}, nil)
+	require.NoError(t, err)
+	for _, epoch := range []uint64{maxEpoch + 1, math.MaxUint64} {
+		_, err := NewTable(Header{Epoch: epoch}, nil)
+		require.ErrorIs(t, err, ErrBadTable)
+		_, err = ParseTable(fmt.Appendf(nil, `{"epoch": %d, "rules": []}`, epoch))
+		require.ErrorIs(t, err, ErrBadTable)
+	}
+}
