@@ -55,9 +55,9 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// networkOf is that of a node's address.
+// networkOf is that of a node's address: one with a slash is a path.
 func networkOf(node string) string {
-	if strings.HasPrefix(node, "/") {
+	if strings.Contains(node, "/") {
 		return "unix"
 	}
 	return "tcp"

@@ -246,3 +246,12 @@ func TestNewRefuses(t *testing.T) {
 		t.Run(name, func(t *testing.T) { require.ErrorIs(t, try(), ErrBadOptions) })
 	}
 }
+
+// The path of a socket may be a relative one.
+func TestNetworks(t *testing.T) {
+	for node, network := range map[string]string{
+		"/run/m.sock": "unix", "./m.sock": "unix", "../m.sock": "unix", "run/m.sock": "unix", "m:11211": "tcp", "[::1]:11211": "tcp",
+	} {
+		require.Equal(t, network, networkOf(node), node)
+	}
+}
