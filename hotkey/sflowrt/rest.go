@@ -115,7 +115,9 @@ func (r rest) events(ctx context.Context, after int64, wait time.Duration) (list
 // topKeys are those of one agent's data source.
 func (r rest) topKeys(ctx context.Context, e event) ([]keyValue, error) {
 	var source any // without the quotes, if it has them
-	if err := json.Unmarshal(e.DataSource, &source); err != nil {
+	decoder := json.NewDecoder(bytes.NewReader(e.DataSource))
+	decoder.UseNumber() // a number is asked for as it was written
+	if err := decoder.Decode(&source); err != nil {
 		return nil, fmt.Errorf("sflowrt: data source of an event: %w", err)
 	}
 	name := fmt.Sprintf("%v.%s", source, e.Metric)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -297,4 +298,20 @@ func FuzzAnswers(f *testing.F) {
 			require.LessOrEqual(t, len(v.list()), len(flows))
 		}
 	})
+}
+
+// A data source is asked for by the name that the event has for it, also if that is a large number.
+func TestNamesOfDataSources(t *testing.T) {
+	var asked string
+	analyzer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.Path
+		_, _ = w.Write([]byte("[]"))
+	}))
+	defer analyzer.Close()
+	for source, name := range map[string]string{"2": "2", "1000003": "1000003", "16777215": "16777215", `"0x1000"`: "0x1000"} {
+		e := event{Metric: "hotkey", Agent: "10.0.0.1", DataSource: json.RawMessage(source)}
+		_, err := rest{analyzer.URL, http.DefaultClient}.topKeys(t.Context(), e)
+		require.NoError(t, err)
+		require.Equal(t, "/metric/10.0.0.1/"+name+".hotkey/json", asked)
+	}
 }
