@@ -132,3 +132,23 @@ func TestFileIsSafeForConcurrentUse(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// An epoch after which there is none would stay for ever, so it is not taken; neither is one made.
+func TestEpochsEnd(t *testing.T) {
+	for _, epoch := range []string{"18446744073709551615", "18446744069414584320", "9223372036854775808", "9223372036854775807"} {
+		f := &File{Path: filepath.Join(t.TempDir(), "rules.json")}
+		require.NoError(t, os.WriteFile(f.Path, []byte(`{"epoch":`+epoch+`,"rules":[{"key":"k","do":"deny"}]}`), 0o600))
+		_, err := Update(t.Context(), f, "somebody", func(d *Draft) error {
+			if epoch == "18446744069414584320" {
+				d.Header.Epoch = nextTerm(d.Header.Epoch)
+			}
+			d.Rules = nil
+			return nil
+		})
+		require.ErrorIs(t, err, hotkey.ErrBadTable, epoch)
+		require.ErrorContains(t, err, "epoch")
+		if epoch != "9223372036854775807" {
+			require.NoError(t, f.Publish(t.Context(), hotkey.Header{}, table(t, 1, "k")), "what is not valid is replaced")
+		}
+	}
+}

@@ -83,3 +83,74 @@ func TestAPinEndedByHand(t *testing.T) {
 	require.NoError(t, err)
 	require.NotZero(t, ruleOf(t, table, "k").Expires)
 }
+
+// ends reports whether a table tells of the end of a key's pin to a node.
+func ends(table *hotkey.Table, key, node string) bool {
+	for r := range table.Rules() {
+		if r.Key == key && r.Action.Ends && slices.Equal(r.Action.Nodes, []string{node}) {
+			return true
+		}
+	}
+	return false
+}
+
+func automaticOf(r hotkey.Rule) hotkey.Rule {
+	r.Origin = hotkey.Automatic
+	return r
+}
+
+// A pin that goes is told of also where an automatic rule is in its place, and the key cannot be pinned elsewhere meanwhile.
+func TestAPinEndsBesideAnAutomaticRule(t *testing.T) {
+	kept := automaticOf(keep("k")[0])
+	for name, before := range map[string][]hotkey.Rule{
+		"automatic": {automaticOf(pin("k", "a"))},
+		"explicit":  {pin("k", "a"), kept},
+	} {
+		store := &memory{table: tableOf(t, hotkey.Header{Epoch: 1}, before...)}
+		edit := func(rules ...hotkey.Rule) (*hotkey.Table, error) {
+			return Update(t.Context(), store, "somebody", func(d *Draft) error { d.Rules = rules; return nil })
+		}
+		for range 2 {
+			table, err := edit(kept)
+			require.NoError(t, err, name)
+			require.True(t, ends(table, "k", "a"), name)
+		}
+		for _, r := range []hotkey.Rule{pin("k", "b"), automaticOf(pin("k", "b"))} {
+			_, err := edit(r)
+			require.ErrorIs(t, err, ErrPinMoves, name)
+		}
+	}
+}
+
+// Of two pins of a key the explicit one is in force. Both may stay, the other may go; it must not take over.
+func TestTwoPinsOfAKey(t *testing.T) {
+	a, b := pin("k", "a"), automaticOf(pin("k", "b"))
+	gone := b
+	gone.Action.Ends, gone.Expires = true, time.Now().Add(PinEnding)
+	edit := func(before, after []hotkey.Rule) (*hotkey.Table, error) {
+		store := &memory{table: tableOf(t, hotkey.Header{Epoch: 1}, before...)}
+		return Update(t.Context(), store, "somebody", func(d *Draft) error { d.Rules = after; return nil })
+	}
+	for name, after := range map[string][]hotkey.Rule{
+		"another key": {a, b, keep("other")[0]}, "one that is not in force": {a}, "both": nil,
+	} {
+		table, err := edit([]hotkey.Rule{a, b}, after)
+		require.NoError(t, err, name)
+		require.Equal(t, after == nil, ends(table, "k", "a"), name)
+		require.False(t, ends(table, "k", "b"), name)
+	}
+	ended := a
+	ended.Action.Ends = true
+	for name, after := range map[string][]hotkey.Rule{
+		"taken out": {b}, "ended": {ended, b}, "elsewhere": {pin("k", "c"), b}, "other elsewhere": {a, automaticOf(pin("k", "c"))},
+	} {
+		_, err := edit([]hotkey.Rule{a, b}, after)
+		require.ErrorIs(t, err, ErrPinMoves, name)
+	}
+
+	table, err := edit([]hotkey.Rule{a, gone}, []hotkey.Rule{a})
+	require.NoError(t, err)
+	require.True(t, ends(table, "k", "b"), "others may not know yet that it ends")
+	_, err = edit([]hotkey.Rule{a, gone}, nil)
+	require.ErrorIs(t, err, ErrPinMoves, "there is room for one that ends")
+}

@@ -144,7 +144,7 @@ func (p *Publisher) publish(ctx context.Context) error {
 		return err
 	}
 	isLost := held == known && p.cfg.Follower.hasLost()
-	if !isLost && !due(withoutEnding(before), withoutEnding(rules), now) {
+	if !isLost && !due(withoutEnding(before), possible(rules, before), now) {
 		return err
 	}
 	return errors.Join(err, p.update(ctx, rules, now))
@@ -162,6 +162,14 @@ func automatic(t *hotkey.Table) (rules []hotkey.Rule) {
 // withoutEnding returns rules without the pins that end, which nobody decides about any more.
 func withoutEnding(rules []hotkey.Rule) []hotkey.Rule {
 	return slices.DeleteFunc(slices.Clone(rules), func(r hotkey.Rule) bool { return r.Action.Ends })
+}
+
+// possible returns rules as they can be in a table beside the pins of before that end, which take the place of others.
+func possible(rules, before []hotkey.Rule) []hotkey.Rule {
+	return slices.DeleteFunc(withoutEnding(rules), func(r hotkey.Rule) bool {
+		ends := func(b hotkey.Rule) bool { return b.Action.Ends && b.Key == r.Key }
+		return !r.Pins() && slices.ContainsFunc(before, ends)
+	})
 }
 
 // due reports whether rules are to be published: they differ from those before, or one must be renewed.

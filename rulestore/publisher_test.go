@@ -503,3 +503,14 @@ func TestPinsEndToEnd(t *testing.T) {
 		require.Equal(t, []string{"n2"}, rules[0].Action.Nodes)
 	}
 }
+
+// What an ending pin keeps out of the table is not published again each second.
+func TestRulesBesideAPinThatEnds(t *testing.T) {
+	ended := automaticOf(pin("k", "a"))
+	ended.Action.Ends = true
+	wanted := []hotkey.Rule{automaticOf(keep("k")[0])}
+	require.Empty(t, possible(wanted, []hotkey.Rule{ended}))
+	require.Equal(t, wanted, possible(append(wanted, ended), nil))
+	again := []hotkey.Rule{automaticOf(pin("k", "b"))}
+	require.Equal(t, again, possible(again, []hotkey.Rule{ended}), "that is refused aloud")
+}
