@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -290,4 +291,37 @@ func TestOthersDoNotLinkTheClient(t *testing.T) {
 		require.Contains(t, string(deps), "github.com/nohop/memcache/protocol")
 		require.NotContains(t, string(deps), "redis")
 	}
+}
+
+// Publish reads no more than a table can have of what is under the key.
+func TestPublishReadsNoMoreThanATable(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *server) {
+		require.NoError(t, s.client(t).Set(t.Context(), "rules", strings.Repeat(" ", 8*hotkey.MaxTableSize), 0).Err())
+		var read atomic.Int64
+		client := goredis.NewClient(&goredis.Options{
+			Addr: s.addr, MaxRetries: -1,
+			Dialer: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+				return &countingConn{conn, &read}, err
+			},
+		})
+		t.Cleanup(func() { client.Close() })
+		require.NoError(t, New(client, "rules").Publish(t.Context(), hotkey.Header{}, table(t, 1, "k")))
+		require.Less(t, read.Load(), int64(2*hotkey.MaxTableSize))
+		found, err := New(client, "rules").Load(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"k"}, keysOf(found))
+	})
+}
+
+// countingConn counts the bytes that are read.
+type countingConn struct {
+	net.Conn
+	read *atomic.Int64
+}
+
+func (c *countingConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.read.Add(int64(n))
+	return n, err
 }

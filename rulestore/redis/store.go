@@ -131,9 +131,9 @@ func (s *Store) Publish(ctx context.Context, base hotkey.Header, t *hotkey.Table
 	return s.fail(err)
 }
 
-// replace writes, if the key is watched and has not changed since.
+// replace writes, if the key is watched and has not changed since. Of what is too long for a table it reads one byte too many.
 func (s *Store) replace(ctx context.Context, tx *goredis.Tx, base hotkey.Header, data []byte) error {
-	value, err := tx.Get(ctx, s.key).Bytes()
+	value, err := tx.GetRange(ctx, s.key, 0, hotkey.MaxTableSize).Bytes() // the last one is in it
 	if err != nil && !errors.Is(err, goredis.Nil) {
 		return err
 	}
