@@ -104,7 +104,7 @@ func (f *Follower) poll(ctx context.Context, apply func([]Node)) error {
 // watch runs one watch to its end. Its error is nil if the watch brought a good list.
 func (f *Follower) watch(ctx context.Context, w Watcher, apply func([]Node)) error {
 	answered := false
-	err := w.Watch(ctx, func(nodes []Node, err error) {
+	err := watchWithin(ctx, w, f.cfg, func(nodes []Node, err error) {
 		if ctx.Err() == nil {
 			answered = f.take(nodes, err, apply) || answered
 		}

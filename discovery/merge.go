@@ -9,7 +9,7 @@ import (
 
 // Merge is the nodes of several sources. Each is followed by itself, at its own pace, and keeps its own last good list
 // while it fails; the others go on. Of a node that several sources give with the same name and address, the first source's
-// counts.
+// counts. The bounds of the Config that follows the Merge are those of each source, too.
 //
 // The first list comes when each source has answered or failed once: a source that does not answer from the start
 // is left out, with its error, so that it cannot keep the others from being used.
@@ -40,15 +40,34 @@ func (m merged) Interval() (longest time.Duration) {
 	return longest
 }
 
+// bounded is a Watcher that follows other sources, within the bounds of who follows it.
+type bounded interface {
+	watchWithin(ctx context.Context, bounds Config, yield func([]Node, error)) error
+}
+
+// watchWithin is w's Watch, within bounds where it can be.
+func watchWithin(ctx context.Context, w Watcher, bounds Config, yield func([]Node, error)) error {
+	if b, ok := w.(bounded); ok {
+		return b.watchWithin(ctx, bounds, yield)
+	}
+	return w.Watch(ctx, yield)
+}
+
 // Watch follows all sources until ctx ends.
 func (m merged) Watch(ctx context.Context, yield func([]Node, error)) error {
+	return m.watchWithin(ctx, Config{}, yield)
+}
+
+func (m merged) watchWithin(ctx context.Context, bounds Config, yield func([]Node, error)) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	news := make(chan news)
 	for i, src := range m {
-		f, err := NewFollower(Config{Source: src, OnEvent: func(e Event) { post(ctx, news, i, nil, e.Err) }})
+		cfg := bounds
+		cfg.Source, cfg.OnEvent = src, func(e Event) { post(ctx, news, i, nil, e.Err) }
+		f, err := NewFollower(cfg)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -128,4 +129,30 @@ func TestWrappers(t *testing.T) {
 	_, err = zoned.Nodes(t.Context())
 	require.True(t, errors.Is(err, errDown))
 	require.IsType(t, Static{}, Every(time.Hour, Static{}))
+}
+
+// What is accepted of a Merge is accepted of its parts, however deep they are.
+func TestMergeHasTheBoundsOfWhoFollowsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		many := make([]string, defaultMaxNodes+1)
+		for i := range many {
+			many[i] = fmt.Sprint("node", i)
+		}
+		source := Merge(WithZone("z", Merge(StaticAddrs(many...))), StaticAddrs("h"))
+		f := follow(t, Config{Source: source, MaxNodes: 2 * len(many)})
+		lists, events := f.after(0)
+		require.Empty(t, events)
+		require.Len(t, lists, 1)
+		require.Len(t, lists[0], len(many)+1)
+		f.stop(t)
+
+		slow, good := &script{delay: time.Hour}, &script{}
+		good.set(nil, "a")
+		f = follow(t, Config{Source: Merge(good, slow), Timeout: time.Minute})
+		lists, _ = f.after(time.Minute - time.Millisecond)
+		require.Empty(t, lists)
+		lists, _ = f.after(2 * time.Millisecond)
+		require.Len(t, lists, 1)
+		f.stop(t)
+	})
 }

@@ -49,5 +49,9 @@ type mappedWatcher struct {
 }
 
 func (m mappedWatcher) Watch(ctx context.Context, yield func([]Node, error)) error {
-	return m.watcher.Watch(ctx, func(nodes []Node, err error) { yield(m.apply(nodes), err) })
+	return m.watchWithin(ctx, Config{}, yield)
+}
+
+func (m mappedWatcher) watchWithin(ctx context.Context, bounds Config, yield func([]Node, error)) error {
+	return watchWithin(ctx, m.watcher, bounds, func(nodes []Node, err error) { yield(m.apply(nodes), err) })
 }
