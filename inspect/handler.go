@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"bytes"
 	"embed"
 	"encoding/json"
 	"net/http"
@@ -70,9 +71,15 @@ func file(name, contentType string) http.HandlerFunc {
 }
 
 func reply(w http.ResponseWriter, status int, body any) {
+	var text bytes.Buffer
+	if err := json.NewEncoder(&text).Encode(body); err != nil { // such as a time that JSON cannot say
+		status = http.StatusInternalServerError
+		text.Reset()
+		_ = json.NewEncoder(&text).Encode(failure{err.Error()})
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // the reader may be gone
+	_, _ = w.Write(text.Bytes()) // the reader may be gone
 }
 
 type failure struct {

@@ -270,3 +270,19 @@ func ExampleHandler() {
 	fmt.Println(response.Code)
 	// Output: 200
 }
+
+// What JSON cannot say is an error, and not an answer without a body.
+func TestAnAnswerThatCannotBeEncoded(t *testing.T) {
+	node := memcachetest.NewServer()
+	t.Cleanup(node.Close)
+	c, err := memcache.New(memcache.WithServers(node.Addr()), memcache.WithKeyRules(hotkey.Rule{
+		Key: "secret", Action: hotkey.Action{Kind: hotkey.Deny}, Expires: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC),
+	}))
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	w := httptest.NewRecorder()
+	inspect.Handler(c).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/rules.json", nil))
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.Contains(t, w.Body.String(), `"error":`)
+	require.NotContains(t, w.Body.String(), "secret")
+}
