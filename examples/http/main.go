@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -46,12 +47,22 @@ func run(ctx context.Context, listen, servers string) error {
 	}
 	defer client.Close()
 	server := &http.Server{Addr: listen, Handler: newService(client, slowDatabase), ReadHeaderTimeout: 5 * time.Second}
-	context.AfterFunc(ctx, func() { _ = server.Shutdown(context.Background()) })
-	log.Printf("open http://%s/user/7 and http://%s/debug/memcache/", listen, listen)
-	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
 		return err
 	}
-	return nil
+	log.Printf("open http://%s/user/7 and http://%s/debug/memcache/", listen, listen)
+	return serve(ctx, server, listener)
+}
+
+// serve returns when ctx has ended and all requests have been answered: they use the client, which is closed then.
+func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
+	answered := make(chan error, 1)
+	context.AfterFunc(ctx, func() { answered <- server.Shutdown(context.Background()) })
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return <-answered
 }
 
 func startNodes(n int) (addrs []string, stop func()) {

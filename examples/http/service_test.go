@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/nohop/memcache"
 	"github.com/stretchr/testify/require"
@@ -59,4 +61,37 @@ func TestRunEndsWhenItIsTold(t *testing.T) {
 	go func() { ended <- run(ctx, "127.0.0.1:0", "") }()
 	cancel()
 	require.NoError(t, <-ended)
+}
+
+// TestRequestsAreAnsweredBeforeItEnds: what they use is closed then.
+func TestRequestsAreAnsweredBeforeItEnds(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	asked, finish := make(chan struct{}), make(chan struct{})
+	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(asked); <-finish })}
+	closing := make(chan struct{})
+	server.RegisterOnShutdown(func() { close(closing) })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended, answered := make(chan error, 1), make(chan error, 1)
+	go func() { ended <- serve(ctx, server, listener) }()
+	go func() {
+		response, err := http.Get("http://" + listener.Addr().String())
+		if err == nil {
+			err = response.Body.Close()
+		}
+		answered <- err
+	}()
+	<-asked
+	cancel()
+	<-closing
+	select {
+	case <-ended:
+		t.Error("it has ended during a request")
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(finish)
+	require.NoError(t, <-answered)
+	if !t.Failed() {
+		require.NoError(t, <-ended)
+	}
 }
