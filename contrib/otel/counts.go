@@ -44,13 +44,15 @@ const maxTotals = 4096
 func (t *totals) of(attrs attribute.Set) *counts {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.list) >= maxTotals {
+	c := t.known[attrs.Equivalent()]
+	if c == nil && len(t.list) >= maxTotals {
 		attrs = *attribute.EmptySet()
+		c = t.known[attrs.Equivalent()]
 	}
-	if c := t.known[attrs.Equivalent()]; c != nil {
+	if c != nil {
 		return c
 	}
-	c := &counts{attrs: metric.WithAttributeSet(attrs)}
+	c = &counts{attrs: metric.WithAttributeSet(attrs)}
 	if t.known == nil {
 		t.known = make(map[attribute.Distinct]*counts)
 	}

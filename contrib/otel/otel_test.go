@@ -387,3 +387,31 @@ func bareGet(b *testing.B, tracers trace.TracerProvider, meters *metric.MeterPro
 		duration.Record(ctx, 1e-4, record...)
 	}
 }
+
+// TestTwoTelemetries of one client: each ends its own spans, and counts its calls.
+func TestTwoTelemetries(t *testing.T) {
+	first := tracetest.NewSpanRecorder()
+	telemetry, err := memcacheotel.New(memcacheotel.WithMeterProvider(noop.NewMeterProvider()),
+		memcacheotel.WithTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(first))))
+	require.NoError(t, err)
+	s := newSceneOf(t, 1, []memcache.Option{memcache.WithObserver(telemetry)})
+	_, err = s.client.Get(t.Context(), "k")
+	require.ErrorIs(t, err, memcache.ErrCacheMiss)
+	require.Len(t, first.Ended(), 1)
+	require.Len(t, s.spans.Ended(), 1)
+	require.Equal(t, int64(1), s.sum("memcache.client.misses"))
+}
+
+// TestOnlySetsAreCompareAndSwap: an append to what may be compressed compares, too, and a delete can.
+func TestOnlySetsAreCompareAndSwap(t *testing.T) {
+	s := newSceneOf(t, 1, []memcache.Option{memcache.WithCompression(memcache.Deflate{}, 64)})
+	require.NoError(t, s.client.Set(t.Context(), &memcache.Item{Key: "k", Value: []byte("v")}))
+	require.NoError(t, s.client.Append(t.Context(), &memcache.Item{Key: "k", Value: []byte("w")}))
+	_, attrs := s.last()
+	require.Equal(t, "append", attrs["db.operation.name"])
+	it, err := s.client.Get(t.Context(), "k")
+	require.NoError(t, err)
+	require.NoError(t, s.client.CompareAndSwap(t.Context(), it))
+	_, attrs = s.last()
+	require.Equal(t, "compare-and-swap", attrs["db.operation.name"])
+}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/protocol"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/metric"
@@ -58,29 +59,28 @@ func (t *Telemetry) startCounters(i *instruments) error {
 // pending is the context of a call, with what End needs of Start.
 type pending struct {
 	context.Context
+	of    *Telemetry    // a client may have several
 	began time.Duration // since the start of the program
 	span  trace.Span
 }
 
-type pendingKey struct{}
-
 // epoch is what calls are timed from: the clock since then is read in half the time of time.Now, which reads two.
 var epoch = time.Now()
 
-// Value finds the pending call itself.
+// Value finds the pending call itself, by its Telemetry.
 func (p *pending) Value(key any) any {
-	if key == (pendingKey{}) {
+	if key == p.of {
 		return p
 	}
 	return p.Context.Value(key)
 }
 
-// pendingOf returns the call of ctx; nil if there is none.
-func pendingOf(ctx context.Context) *pending {
-	if p, ok := ctx.(*pending); ok { // no other observer has come in between
+// pendingOf returns the call of ctx that t has seen start; nil if there is none.
+func (t *Telemetry) pendingOf(ctx context.Context) *pending {
+	if p, ok := ctx.(*pending); ok && p.of == t { // no other observer has come in between
 		return p
 	}
-	p, _ := ctx.Value(pendingKey{}).(*pending)
+	p, _ := ctx.Value(t).(*pending)
 	return p
 }
 
@@ -88,14 +88,14 @@ var asClient = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
 
 // Start implements memcache.Observer.
 func (t *Telemetry) Start(ctx context.Context, call memcache.Call) context.Context {
-	p := &pending{began: time.Since(epoch)}
+	p := &pending{of: t, began: time.Since(epoch)}
 	p.Context, p.span = t.tracer.Start(ctx, operationOf(call), asClient...)
 	return p
 }
 
 // End implements memcache.Observer.
 func (t *Telemetry) End(ctx context.Context, call memcache.Call, r memcache.Result) {
-	p := pendingOf(ctx)
+	p := t.pendingOf(ctx)
 	if p == nil {
 		return
 	}
@@ -145,7 +145,7 @@ func misses(n int) attribute.KeyValue { return attribute.Int("memcache.misses", 
 // operationOf is the operation's name, as conventions want that of a batch.
 func operationOf(call memcache.Call) string {
 	name := call.Command.String()
-	if call.Compare {
+	if call.Compare && call.Command == protocol.Set { // others compare, too: an append to what may be compressed
 		name = "compare-and-swap"
 	}
 	if call.Keys > 1 {
