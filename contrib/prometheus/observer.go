@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/protocol"
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -63,17 +64,15 @@ func NewObserver() *Observer {
 	return o
 }
 
-type startKey struct{}
-
-// Start implements memcache.Observer.
+// Start implements memcache.Observer. A client may have several: each finds its own time under itself.
 func (o *Observer) Start(ctx context.Context, _ memcache.Call) context.Context {
-	return context.WithValue(ctx, startKey{}, time.Now())
+	return context.WithValue(ctx, o, time.Now())
 }
 
 // End implements memcache.Observer.
 func (o *Observer) End(ctx context.Context, call memcache.Call, r memcache.Result) {
 	operation := operationOf(call)
-	if start, ok := ctx.Value(startKey{}).(time.Time); ok {
+	if start, ok := ctx.Value(o).(time.Time); ok {
 		o.duration[operation].Observe(time.Since(start).Seconds())
 	}
 	o.keys[operation].Add(float64(call.Keys))
@@ -97,9 +96,9 @@ func (o *Observer) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-// operationOf names a call as its label does.
+// operationOf names a call as its label does. Not only sets compare: so does an append to what may be compressed.
 func operationOf(call memcache.Call) string {
-	if call.Compare {
+	if call.Compare && call.Command == protocol.Set {
 		return "compare-and-swap"
 	}
 	return call.Command.String()

@@ -1,6 +1,7 @@
 package memcacheprom_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -260,4 +261,33 @@ func BenchmarkObserver(b *testing.B) {
 		ctx := o.Start(b.Context(), call)
 		o.End(ctx, call, memcache.Result{Hits: 1})
 	}
+}
+
+// An append to what may be compressed compares, too, and is an append.
+func TestOnlySetsAreCompareAndSwap(t *testing.T) {
+	s := newScene(t, 1, memcache.WithCompression(memcache.Deflate{}, 64))
+	require.NoError(t, s.client.Set(t.Context(), &memcache.Item{Key: "k", Value: []byte("v")}))
+	require.NoError(t, s.client.Append(t.Context(), &memcache.Item{Key: "k", Value: []byte("w")}))
+	require.Equal(t, 1.0, s.sum("memcache_call_keys_total", "operation", "append"))
+	require.Zero(t, s.sum("memcache_call_keys_total", "operation", "compare-and-swap"))
+	it, err := s.client.Get(t.Context(), "k")
+	require.NoError(t, err)
+	require.NoError(t, s.client.CompareAndSwap(t.Context(), it))
+	require.Equal(t, 1.0, s.sum("memcache_call_keys_total", "operation", "compare-and-swap"))
+}
+
+// An observer measures only calls that it has seen start.
+func TestTwoObservers(t *testing.T) {
+	one, other := memcacheprom.NewObserver(), memcacheprom.NewObserver()
+	call := memcache.Call{Command: protocol.Get, Keys: 1}
+	ctx := other.Start(one.Start(t.Context(), call), call)
+	one.End(ctx, call, memcache.Result{})
+	durations := func(o *memcacheprom.Observer, ctx context.Context) float64 {
+		s := &scene{T: t, registry: prometheus.NewPedanticRegistry()}
+		s.registry.MustRegister(o)
+		o.End(ctx, call, memcache.Result{})
+		return s.sum("memcache_call_duration_seconds")
+	}
+	require.Equal(t, 2.0, durations(one, ctx))
+	require.Zero(t, durations(memcacheprom.NewObserver(), ctx))
 }
