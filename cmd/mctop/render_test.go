@@ -3,6 +3,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,6 +150,7 @@ func TestAmount(t *testing.T) {
 	for v, want := range map[float64]string{
 		0: "0.00", 0.004: "0.00", 1: "1.00", 9.994: "9.99", 9.996: "10.0", 99.94: "99.9", 99.96: "100", 999.4: "999",
 		999.6: "1.00k", 12_345: "12.3k", 123_456: "123k", 1e6: "1.00M", 1e17: "100P", -1: "?", 1e18: "?",
+		9.994e17: "999P", 9.996e17: "1000P", math.Nextafter(1e18, 0): "1000P",
 	} {
 		require.Equal(t, want, amount(v), v)
 		require.LessOrEqual(t, len(amount(v)), 5)

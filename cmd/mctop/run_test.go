@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -183,5 +184,24 @@ func ask(ctx context.Context, conn net.Conn, gets string) {
 				return
 			}
 		}
+	}
+}
+
+// Whatever clients report, it can be added up and printed.
+func TestClientsThatReportTooMuch(t *testing.T) {
+	r := hotkey.Report{
+		OpsPerSecond: 1e308, BytesPerSecond: 1e308, MissesPerSecond: 1e308,
+		Keys: []hotkey.ReportKey{{
+			ID: "1", OpsPerSecond: 1e308, BytesPerSecond: 1e308, Share: 1e308, FleetShare: 1e308, HitRatio: part(1e308),
+			WriteShare: -1e308, ItemSize: math.MaxInt,
+		}},
+		Missed:   []hotkey.ReportMissed{{ID: "2", MissesPerSecond: 1e308, HitRatio: part(-1e308)}},
+		Families: []hotkey.ReportMissed{{ID: "3", MissesPerSecond: 1e308}},
+	}
+	for _, form := range []string{"-json", "-plain"} {
+		status, out, errs := runPlain(t, form, "-count", "1", "-interval", "250ms", serve(t, r), serve(t, r))
+		require.Zero(t, status, errs)
+		require.NotEmpty(t, out)
+		require.NotContains(t, out, "e+3")
 	}
 }

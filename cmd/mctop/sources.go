@@ -155,5 +155,38 @@ func (s *client) fetch(ctx context.Context) (r hotkey.Report, err error) {
 	if err := json.NewDecoder(io.LimitReader(answer.Body, maxReport)).Decode(&r); err != nil {
 		return r, fmt.Errorf("not a report: %w", err)
 	}
+	bound(&r)
 	return r, nil
+}
+
+// What a report may say: sums and means of more would not be numbers.
+const (
+	maxRate     = 1e18
+	maxItemSize = 1 << 30
+)
+
+// bound brings what somebody else has reported between the bounds.
+func bound(r *hotkey.Report) {
+	within(maxRate, &r.OpsPerSecond, &r.BytesPerSecond, &r.MissesPerSecond)
+	for i := range r.Keys {
+		k := &r.Keys[i]
+		within(maxRate, &k.OpsPerSecond, &k.BytesPerSecond)
+		within(1, &k.Share, &k.FleetShare, &k.WriteShare, k.HitRatio)
+		k.ItemSize = min(max(0, k.ItemSize), maxItemSize)
+	}
+	for _, list := range [][]hotkey.ReportMissed{r.Missed, r.Families} {
+		for i := range list {
+			within(maxRate, &list[i].MissesPerSecond)
+			within(1, list[i].HitRatio)
+		}
+	}
+}
+
+// within brings values between 0 and most.
+func within(most float64, values ...*float64) {
+	for _, v := range values {
+		if v != nil {
+			*v = min(max(0, *v), most)
+		}
+	}
 }

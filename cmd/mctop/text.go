@@ -81,8 +81,9 @@ func amount(v float64) string {
 	if !(v >= 0 && v < 1e18) {
 		return "?"
 	}
+	const units = " kMGTP"
 	unit := 0
-	for v >= 999.5 {
+	for v >= 999.5 && unit < len(units)-1 {
 		v /= 1000
 		unit++
 	}
@@ -93,7 +94,7 @@ func amount(v float64) string {
 	case v >= 9.995:
 		digits = 1
 	}
-	return strconv.FormatFloat(v, 'f', digits, 64) + strings.TrimSpace(" kMGTP"[unit:unit+1])
+	return strconv.FormatFloat(v, 'f', digits, 64) + strings.TrimSpace(units[unit:unit+1])
 }
 
 // percent is a part of one, in at most six columns. Only what is all of it is 100.0%.
