@@ -2,8 +2,9 @@ package memcachetest
 
 import (
 	"bytes"
-	"net/url"
+	"fmt"
 	"strconv"
+	"strings"
 )
 
 const notMegabytes = 1_000_000_000 // cache_memlimit takes megabytes; more than this are bytes
@@ -238,7 +239,7 @@ func (s *store) appendMeta(b []byte, it *item) []byte {
 		exp = s.clock.unix(it.exptime)
 	}
 	size := s.size(it)
-	b = append(append(b, "key="...), url.QueryEscape(it.key)...)
+	b = appendEncoded(append(b, "key="...), it.key)
 	b = strconv.AppendInt(append(b, " exp="...), exp, 10)
 	b = strconv.AppendInt(append(b, " la="...), s.clock.unix(it.access), 10)
 	b = strconv.AppendUint(append(b, " cas="...), it.cas, 10)
@@ -246,6 +247,19 @@ func (s *store) appendMeta(b []byte, it *item) []byte {
 	b = strconv.AppendInt(append(b, " cls="...), int64(slabClass(size, s.limits.maxItem)), 10)
 	b = strconv.AppendInt(append(b, " size="...), int64(size), 10)
 	return append(b, '\n')
+}
+
+// appendEncoded appends a key as dumps show it (util.c, uriencode).
+func appendEncoded(b []byte, key string) []byte {
+	for _, c := range []byte(key) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~", c) >= 0:
+			b = append(b, c)
+		default:
+			b = fmt.Appendf(b, "%%%02X", c)
+		}
+	}
+	return b
 }
 
 // watchWords are the logs one may ask for.

@@ -101,14 +101,14 @@ func (c *conn) statsCachedump(w words) {
 	}
 }
 
-// cachedump lists items of one slab class; limit 0 means all of them.
+// cachedump lists items of one slab class, but for those with binary keys; limit 0 means all of them.
 func (c *conn) cachedump(class, limit int) {
 	s := c.process.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shown := 0
 	for it := s.lru.newest; it != nil && (limit == 0 || shown < limit); it = it.older {
-		if slabClass(s.size(it), s.limits.maxItem) != class {
+		if it.has(markBinaryKey) || slabClass(s.size(it), s.limits.maxItem) != class {
 			continue
 		}
 		exp := int64(0)
