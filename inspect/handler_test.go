@@ -1,6 +1,7 @@
 package inspect_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -275,14 +276,28 @@ func ExampleHandler() {
 func TestAnAnswerThatCannotBeEncoded(t *testing.T) {
 	node := memcachetest.NewServer()
 	t.Cleanup(node.Close)
-	c, err := memcache.New(memcache.WithServers(node.Addr()), memcache.WithKeyRules(hotkey.Rule{
+	table, err := hotkey.NewTable(hotkey.Header{Epoch: 1}, []hotkey.Rule{{
 		Key: "secret", Action: hotkey.Action{Kind: hotkey.Deny}, Expires: time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC),
-	}))
+	}})
+	require.NoError(t, err)
+	c, err := memcache.New(memcache.WithServers(node.Addr()), memcache.WithRuleStore(fixedRules{table}))
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
+	require.Eventually(t, func() bool { return c.Rules().Len() == 1 }, 5*time.Second, time.Millisecond)
 	w := httptest.NewRecorder()
 	inspect.Handler(c).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/rules.json", nil))
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.Contains(t, w.Body.String(), `"error":`)
 	require.NotContains(t, w.Body.String(), "secret")
 }
+
+// fixedRules is a store whose table never changes.
+type fixedRules struct{ table *hotkey.Table }
+
+func (s fixedRules) Load(context.Context) (*hotkey.Table, error) { return s.table, nil }
+
+func (s fixedRules) Publish(context.Context, hotkey.Header, *hotkey.Table) error {
+	return rulestore.ErrConflict
+}
+
+func (s fixedRules) Interval() time.Duration { return time.Second }
