@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/nohop/memcache/pool"
 	"github.com/nohop/memcache/protocol"
 	"github.com/nohop/memcache/route"
 )
@@ -17,7 +18,10 @@ import (
 func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item, error) {
 	m := c.newMulti()
 	defer m.free()
-	for _, key := range keys {
+	for i, key := range keys {
+		if hasEnded(ctx, i) {
+			return map[string]*Item{}, unsent(ctx, protocol.Get, len(keys), func(i int) string { return keys[i] })
+		}
 		op := m.next()
 		c.prepare(op, protocol.Get, key, readFlags)
 		if err := check(&op.Request); err != nil {
@@ -34,6 +38,22 @@ func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item,
 		found[items[i].Key] = &items[i]
 	}
 	return found, m.err(func(i int) string { return keys[i] })
+}
+
+// lookEvery is how many requests of a large batch are made between two looks at its context.
+const lookEvery = 256
+
+// hasEnded reports whether ctx has ended, where it is looked at before request number i.
+func hasEnded(ctx context.Context, i int) bool { return i%lookEvery == lookEvery-1 && ctx.Err() != nil }
+
+// unsent is the error of a batch of which nothing was sent, because ctx has ended.
+func unsent(ctx context.Context, command protocol.Command, keys int, key func(int) string) error {
+	err := &OpError{Command: command, Outcome: pool.NotSent, Err: ctx.Err()}
+	e := &MultiError{Keys: keys, Nodes: map[string]error{"": err}, failed: make([]failedKey, keys)}
+	for i := range e.failed {
+		e.failed[i] = failedKey{key(i), err}
+	}
+	return e
 }
 
 // multi is a batch of ops, kept for use again.

@@ -1,7 +1,9 @@
 package memcache_test
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -9,8 +11,49 @@ import (
 	"time"
 
 	"github.com/nohop/memcache"
+	"github.com/nohop/memcache/memcachetest"
 	"github.com/stretchr/testify/require"
 )
+
+// A large batch whose context has ended is not made, let alone sent.
+func TestALargeBatchOfAnEndedContext(t *testing.T) {
+	s := memcachetest.NewServer()
+	defer s.Close()
+	c := newClient(t, memcache.WithServers(s.Addr()))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	keys := manyKeys(10_000)
+	items := make([]*memcache.Item, len(keys))
+	for i, key := range keys {
+		items[i] = item(key, "v")
+	}
+	found, err := c.GetMulti(ctx, keys)
+	require.Empty(t, found)
+	for _, err := range []error{err, c.SetMulti(ctx, items), c.DeleteMulti(ctx, keys)} {
+		require.ErrorIs(t, err, context.Canceled)
+		var failed *memcache.MultiError
+		require.ErrorAs(t, err, &failed)
+		require.Equal(t, len(keys), failed.Keys)
+		i := 0
+		for key, err := range failed.Failed() {
+			require.Equal(t, keys[i], key)
+			require.ErrorIs(t, err, context.Canceled)
+			i++
+		}
+		require.Equal(t, len(keys), i)
+	}
+	require.Zero(t, c.Stats().Nodes[0].Dials)
+}
+
+// A timeout that is meant to be none at all is a long one.
+func TestTheLongestTimeout(t *testing.T) {
+	s := memcachetest.NewServer()
+	defer s.Close()
+	for _, d := range []time.Duration{100 * 365 * 24 * time.Hour, math.MaxInt64 / 2, math.MaxInt64} {
+		c := newClient(t, memcache.WithServers(s.Addr()), memcache.WithTimeout(d))
+		require.NoError(t, c.Set(t.Context(), item("k", "v")))
+	}
+}
 
 func manyKeys(n int) []string {
 	keys := make([]string, n)

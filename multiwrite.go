@@ -11,7 +11,11 @@ import (
 func (c *Client) SetMulti(ctx context.Context, items []*Item) error {
 	m := c.newMulti()
 	defer m.free()
-	for _, item := range items {
+	key := func(i int) string { return items[i].Key }
+	for i, item := range items {
+		if hasEnded(ctx, i) {
+			return unsent(ctx, protocol.Set, len(items), key)
+		}
 		exptime, err := c.cfg.exptime(item.TTL)
 		if err != nil {
 			return err
@@ -25,7 +29,7 @@ func (c *Client) SetMulti(ctx context.Context, items []*Item) error {
 			}
 		}
 	}
-	err := c.writeAll(ctx, m, func(i int) string { return items[i].Key })
+	err := c.writeAll(ctx, m, key)
 	for _, item := range items {
 		c.loads.forget(item.Key)
 	}
@@ -37,10 +41,14 @@ func (c *Client) SetMulti(ctx context.Context, items []*Item) error {
 func (c *Client) DeleteMulti(ctx context.Context, keys []string) error {
 	m := c.newMulti()
 	defer m.free()
-	for _, key := range keys {
-		c.prepare(m.next(), protocol.Delete, key, 0)
+	key := func(i int) string { return keys[i] }
+	for i := range keys {
+		if hasEnded(ctx, i) {
+			return unsent(ctx, protocol.Delete, len(keys), key)
+		}
+		c.prepare(m.next(), protocol.Delete, keys[i], 0)
 	}
-	err := c.writeAll(ctx, m, func(i int) string { return keys[i] })
+	err := c.writeAll(ctx, m, key)
 	for _, key := range keys {
 		c.loads.forget(key)
 	}

@@ -14,10 +14,10 @@ type DialFunc = pool.DialFunc
 
 // WithTimeout bounds a try at one node, from the call to its reply; the default is 100 ms. A call that fails over makes
 // several tries; bound the whole with its context. Dialing has three times as long, at most 240 ms, and does not count
-// towards the tries of others.
+// towards the tries of others. More than a day counts as a day.
 func WithTimeout(d time.Duration) Option {
 	return func(c *config) error {
-		c.node.Timeout = d
+		c.node.Timeout = min(d, pool.MaxTimeout)
 		return positive("timeout", d)
 	}
 }

@@ -56,6 +56,7 @@ type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 // Bounds and defaults of Config.
 const (
 	DefaultTimeout   = 100 * time.Millisecond
+	MaxTimeout       = 24 * time.Hour // a longer one counts as this
 	DefaultWarmUp    = time.Minute
 	defaultMaxOwed   = 1024
 	defaultMaxQueued = 4 << 20
@@ -69,7 +70,9 @@ const (
 func (c Config) withDefaults() Config {
 	setDefault(&c.Name, c.Addr)
 	setDefault(&c.Timeout, DefaultTimeout)
+	c.Timeout = min(c.Timeout, MaxTimeout)
 	setDefault(&c.DialTimeout, min(3*c.Timeout, maxDialTimeout))
+	c.DialTimeout = min(c.DialTimeout, MaxTimeout)
 	setDefault(&c.MaxOwed, defaultMaxOwed)
 	setDefault(&c.MaxQueued, defaultMaxQueued)
 	setDefault(&c.MaxValue, defaultMaxValue)
