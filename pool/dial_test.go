@@ -154,7 +154,14 @@ func TestLocalTroubleIsNotTheNodes(t *testing.T) {
 	for _, trouble := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.EADDRNOTAVAIL, syscall.ENOMEM} {
 		synctest.Test(t, func(t *testing.T) {
 			s := startFake(t, memcachetest.WithPipe())
-			d := &countedDial{dial: refuseDial(os.NewSyscallError("socket", trouble))}
+			var healthy atomic.Bool
+			lacks := refuseDial(os.NewSyscallError("socket", trouble))
+			d := &countedDial{dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				if healthy.Load() {
+					return s.DialContext(ctx, network, addr)
+				}
+				return lacks(ctx, network, addr)
+			}}
 			n := newTestNode(t, Config{Addr: s.Addr(), Timeout: testTimeout, Dial: d.Dial})
 			for range 3000 {
 				op := get(t.Context(), n, "k")
@@ -164,7 +171,7 @@ func TestLocalTroubleIsNotTheNodes(t *testing.T) {
 			}
 			require.NotEqual(t, Down, n.Stats().State)
 			require.LessOrEqual(t, d.count.Load(), int64(50), "a busy loop")
-			d.dial = s.DialContext
+			healthy.Store(true)
 			over := time.Now()
 			for get(t.Context(), n, "k").Err != nil {
 				time.Sleep(time.Millisecond)
