@@ -137,8 +137,9 @@ func TestDNSThatResolvesLater(t *testing.T) {
 		for name, call := range map[string]func(context.Context) error{"ping": c.Ping, "warm-up": c.Warmup} {
 			require.ErrorIs(t, call(t.Context()), memcache.ErrNoServers, name)
 		}
+		const nextLookUp = 11 * time.Second // the longest pause after failures is 10
 		dns.set(fmt.Errorf("look-up: %w", context.DeadlineExceeded))
-		time.Sleep(3 * time.Second)
+		time.Sleep(nextLookUp)
 		_, err = c.Get(t.Context(), "k")
 		require.ErrorIs(t, err, memcache.ErrNoServers)
 		require.ErrorContains(t, err, "look-up: context deadline exceeded")
@@ -148,7 +149,7 @@ func TestDNSThatResolvesLater(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "v1", string(it.Value))
 		dns.set(nil, "10.0.0.1")
-		time.Sleep(3 * time.Second)
+		time.Sleep(nextLookUp)
 		require.NoError(t, c.Set(t.Context(), item("k", "v")))
 		// A rule whose nodes are not all there does not apply.
 		require.NoError(t, c.Set(t.Context(), item("ruled", "v")))

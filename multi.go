@@ -18,9 +18,10 @@ import (
 func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item, error) {
 	m := c.newMulti()
 	defer m.free()
+	at := func(i int) string { return keys[i] }
 	for i, key := range keys {
 		if hasEnded(ctx, i) {
-			return map[string]*Item{}, unsent(ctx, protocol.Get, len(keys), func(i int) string { return keys[i] })
+			return map[string]*Item{}, unsent(ctx, protocol.Get, len(keys), at)
 		}
 		op := m.next()
 		c.prepare(op, protocol.Get, key, readFlags)
@@ -37,7 +38,7 @@ func (c *Client) GetMulti(ctx context.Context, keys []string) (map[string]*Item,
 	for i := range items {
 		found[items[i].Key] = &items[i]
 	}
-	return found, m.err(func(i int) string { return keys[i] })
+	return found, m.err(at)
 }
 
 // lookEvery is how many requests of a large batch are made between two looks at its context.

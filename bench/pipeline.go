@@ -90,9 +90,9 @@ type pipelineWorker struct {
 	replicated bool
 }
 
-// at returns the turn at key's node: by the last digit of its number, which costs nothing.
+// at returns the turn at key's node.
 func (w *pipelineWorker) at(key string) []turn {
-	i := int(key[len(key)-1]) % len(w.turns)
+	i := nodeOf(key, len(w.turns))
 	return w.turns[i : i+1]
 }
 

@@ -45,8 +45,10 @@ type rawWorker struct {
 	out, in []byte
 }
 
-// node returns where a key lives: by the last digit of its number, which costs nothing.
-func (w *rawWorker) node(key string) int { return int(key[len(key)-1]) % len(w.conns) }
+func (w *rawWorker) node(key string) int { return nodeOf(key, len(w.conns)) }
+
+// nodeOf returns at which of so many nodes the floors have a key: by the last digit of its number, which costs nothing.
+func nodeOf(key string, nodes int) int { return int(key[len(key)-1]) % nodes }
 
 var (
 	endOfLine = []byte("\r\n")

@@ -240,13 +240,19 @@ func (c *conn) fail(err error) {
 	}
 }
 
+// beneath returns the connection that a TLS connection is made of, and any other as it is.
+func beneath(nc net.Conn) net.Conn {
+	if secured, ok := nc.(*tls.Conn); ok {
+		return secured.NetConn()
+	}
+	return nc
+}
+
 // closeNow closes nc without a farewell. That of TLS could wait for seconds where the peer does not read; that of TCP has the
 // kernel deliver what is still queued, for minutes if need be, and a write would arrive after newer ones that went by another
 // connection. With no time to linger, closing sends a reset and throws away what is queued (socket(7), SO_LINGER).
 func closeNow(nc net.Conn) {
-	if secured, ok := nc.(*tls.Conn); ok {
-		nc = secured.NetConn()
-	}
+	nc = beneath(nc)
 	if lingers, ok := nc.(interface{ SetLinger(seconds int) error }); ok {
 		lingers.SetLinger(0)
 	}

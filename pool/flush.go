@@ -116,6 +116,11 @@ func (c *conn) relieve(rest []byte) {
 	c.watch.relieved = true
 	c.mu.Unlock()
 	c.nc.SetWriteDeadline(time.Time{})
+	c.leaveFlushing()
+}
+
+// leaveFlushing gives the role to a goroutine of the connection's own. The caller is the flusher.
+func (c *conn) leaveFlushing() {
 	if !c.node.spawn(c.flushAside) {
 		c.fail(ErrClosed)
 	}

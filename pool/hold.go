@@ -66,9 +66,7 @@ func (c *conn) flushHeld() {
 	switch {
 	case !mine:
 	case c.tls || heavy:
-		if !c.node.spawn(c.flushAside) {
-			c.fail(ErrClosed)
-		}
+		c.leaveFlushing()
 	default:
 		c.flush()
 	}

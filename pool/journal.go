@@ -48,8 +48,10 @@ func keyOf(r *protocol.Request) journalKey { return journalKey{r.Key, r.Has(prot
 // isJournaled reports whether a mutation that may have been missed matters: one of a key.
 func isJournaled(c protocol.Command) bool { return mechanism.Journal && c.Mutates() && c.IsKeyed() }
 
-// entry returns that of a key, a new one if there is none, or nil if there is no room: then all keys count as missed.
-func (j *journal) entry(key journalKey, hash uint64) *journalEntry {
+// entry returns that of a key of which conn may carry a mutation, a new one if there is none, or nil if there is no room: then
+// all keys count as missed.
+func (j *journal) entry(key journalKey, hash, conn uint64) *journalEntry {
+	j.last = max(j.last, conn)
 	j.version++
 	if j.overflow {
 		return nil
@@ -77,8 +79,7 @@ func (j *journal) entry(key journalKey, hash uint64) *journalEntry {
 func (j *journal) givenUp(op *Op, conn uint64) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last = max(j.last, conn)
-	if e := j.entry(keyOf(&op.Request), op.Hash); e != nil {
+	if e := j.entry(keyOf(&op.Request), op.Hash, conn); e != nil {
 		e.conn = conn
 		e.owed++
 	}
@@ -100,8 +101,7 @@ func (j *journal) answered(key journalKey) {
 func (j *journal) lost(key journalKey, hash, conn uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last = max(j.last, conn)
-	if e := j.entry(key, hash); e != nil {
+	if e := j.entry(key, hash, conn); e != nil {
 		e.owed = max(e.owed-1, 0)
 		e.conn = max(e.conn, conn)
 		e.missed = true
@@ -113,8 +113,7 @@ func (j *journal) lost(key journalKey, hash, conn uint64) {
 func (j *journal) missed(r *protocol.Request, hash, conn uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.last = max(j.last, conn)
-	if e := j.entry(keyOf(r), hash); e != nil {
+	if e := j.entry(keyOf(r), hash, conn); e != nil {
 		e.conn = max(e.conn, conn)
 		e.missed = true
 	}

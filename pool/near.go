@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"crypto/tls"
 	"net"
 	"time"
 )
@@ -13,9 +12,7 @@ const nearRoundTrip = 50 * time.Microsecond
 // isNear reports whether a connection just made leads to a node as near as one on this host. Where the system does not say
 // how long a round trip takes, a loopback address is near, and what has no TCP address.
 func isNear(nc net.Conn) bool {
-	if secured, ok := nc.(*tls.Conn); ok {
-		nc = secured.NetConn()
-	}
+	nc = beneath(nc)
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		if rtt, ok := shortestRoundTrip(tcp); ok {
 			return rtt <= nearRoundTrip

@@ -2,7 +2,6 @@ package route
 
 import (
 	"context"
-	"slices"
 
 	"github.com/nohop/memcache/protocol"
 )
@@ -211,7 +210,7 @@ func (c *coherent) explainWrite(op *Op, r Replicas, home int) (steps []Step) {
 	}
 	steps = append(steps, Step{Route: "home", Next: []Step{Explain(r.All[home], op)}})
 	if len(r.All) > 1 {
-		others := slices.Concat(r.All[:home], r.All[home+1:])
+		others := besides(home, r.All)
 		steps = append(steps, Step{Route: "clear", Why: "when the home has answered", Next: explainAll(others, op)})
 	}
 	return steps

@@ -28,15 +28,15 @@ import (
 // than 65,536 keys the copies stay until their TTL ends. Safe for concurrent use.
 type LateClears struct {
 	background *Background
+	stopped    context.Context // ended by Stop
+	stop       context.CancelFunc
 
 	mu        sync.Mutex
 	placement Placement // of the last tree; nil before Follow
 	waiting   map[lateKey]*lateClear
 	keys      map[string]lateOf
 	running   bool
-	delayed   bool          // it is to be started later
-	stop      chan struct{} // closed by Stop
-	stopOnce  sync.Once
+	delayed   bool         // it is to be started later
 	size      atomic.Int64 // of waiting, for those who only look whether it is empty
 }
 
@@ -71,12 +71,14 @@ func NewLateClears(b *Background) *LateClears {
 	if b == nil {
 		return nil
 	}
-	return &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]lateOf), stop: make(chan struct{})}
+	l := &LateClears{background: b, waiting: make(map[lateKey]*lateClear), keys: make(map[string]lateOf)}
+	l.stopped, l.stop = context.WithCancel(context.Background())
+	return l
 }
 
 // Stop has what waits looked at once more, and then be waited for no longer, so that the Background can be closed while a
 // home is away.
-func (l *LateClears) Stop() { l.stopOnce.Do(func() { close(l.stop) }) }
+func (l *LateClears) Stop() { l.stop() }
 
 // Follow has p be where keys are cleared: the placement of the newest tree. Coherent does it by itself.
 func (l *LateClears) Follow(p Placement) {
@@ -88,8 +90,7 @@ func (l *LateClears) Follow(p Placement) {
 // add takes ops, which were sent there.
 func (l *LateClears) add(ops []*Op, at []placed) {
 	for i, op := range ops {
-		r, home := at[i].all, at[i].home
-		l.put(newLateClear(op, r[home], slices.Concat(r[:home], r[home+1:])))
+		l.put(newLateClear(op, at[i].route(), at[i].others()))
 	}
 }
 
@@ -122,7 +123,7 @@ func (l *LateClears) putOwn(c *lateClear, own ownValue) {
 
 // startLocked starts the goroutine, unless it runs. Where the Background has no room, it tries again later.
 func (l *LateClears) startLocked() {
-	if l.running || l.delayed || len(l.waiting) == 0 || l.isStopped() {
+	if l.running || l.delayed || len(l.waiting) == 0 || l.stopped.Err() != nil {
 		return
 	}
 	if l.running = l.background.goIfRoom(l.run); !l.running && !l.background.isClosed() {
@@ -136,15 +137,6 @@ func (l *LateClears) startLate() {
 	defer l.mu.Unlock()
 	l.delayed = false
 	l.startLocked()
-}
-
-func (l *LateClears) isStopped() bool {
-	select {
-	case <-l.stop:
-		return true
-	default:
-		return false
-	}
 }
 
 // forget takes c out, unless a later write of its key waits by now.
@@ -191,9 +183,9 @@ func (l *LateClears) run() {
 	for {
 		select {
 		case <-timer.C:
-		case <-l.stop:
+		case <-l.stopped.Done():
 		}
-		last := l.isStopped()
+		last := l.stopped.Err() != nil
 		batch := l.take()
 		if len(batch) == 0 {
 			return
@@ -288,6 +280,5 @@ func (c *lateClear) since(r Replicas, op *Op) []Route {
 	if c.moving {
 		return partsOf(r, op)
 	}
-	home := r.home(op)
-	return slices.Concat(r.All[:home], r.All[home+1:])
+	return besides(r.home(op), r.All)
 }

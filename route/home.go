@@ -38,7 +38,10 @@ func placeOf(p Placement, op *Op) placed {
 // route returns the home.
 func (p placed) route() Route { return p.all[p.home] }
 
-func (p placed) others() []Route { return slices.Concat(p.all[:p.home], p.all[p.home+1:]) }
+func (p placed) others() []Route { return besides(p.home, p.all) }
+
+// besides returns all but the home.
+func besides(home int, all []Route) []Route { return slices.Concat(all[:home], all[home+1:]) }
 
 // doAtHome has each op served by its home and appends to at where that was. A home that turns out to be joining, which is not
 // known before its first connection, leaves it to the next one.
@@ -113,7 +116,7 @@ func (a *atHome) Explain(op *Op) Step {
 	home := r.home(op)
 	s := Step{Route: "at home", Why: Why(a.placement, op), Next: []Step{Explain(r.All[home], op)}}
 	if len(r.All) > 1 {
-		others := slices.Concat(r.All[:home], r.All[home+1:])
+		others := besides(home, r.All)
 		s.Next = append(s.Next, Step{Route: "clear", Why: "if the home has changed the item", Next: explainAll(others, op)})
 	}
 	return s

@@ -6,16 +6,17 @@ import "context"
 // home may have what a read-modify-write has cleared elsewhere, and a node may have come back empty. So a miss stands once
 // two replicas have said it, the home being one of them if it answers; or if nobody else answers.
 type search struct {
-	op        *Op
-	at        int  // who was asked last, an index in Replicas.All
-	next      int  // in the reading order
-	askedHome bool // the home was asked
-	missed    bool // a replica has said that it has nothing
+	ops       []*Op // the op, alone
+	to        Route // who is asked now
+	at        int   // who that is, an index in Replicas.All
+	next      int   // in the reading order
+	askedHome bool  // the home was asked
+	missed    bool  // a replica has said that it has nothing
 }
 
 // goOn has other replicas asked for what the first one, asked in that try, has not found.
 func (f *failover) goOn(ctx context.Context, ops []*Op, order reading, try int) {
-	var few [8]search
+	var few [1]search // a read alone allocates nothing
 	for searches := f.begin(few[:0], ops, order, try); len(searches) > 0; {
 		searches = f.askNext(ctx, searches, order)
 	}
@@ -23,14 +24,14 @@ func (f *failover) goOn(ctx context.Context, ops []*Op, order reading, try int) 
 	f.missIfAllJoin(ops)
 }
 
-// begin appends a search for each op that has not found anything.
+// begin appends a search for each op that has not found anything and may elsewhere.
 func (f *failover) begin(searches []search, ops []*Op, order reading, try int) []search {
-	for _, op := range ops {
-		if isHit(op) {
+	for i, op := range ops {
+		r := f.placement.Replicas(op)
+		if isHit(op) || len(r.All) == 1 {
 			continue
 		}
-		r := f.placement.Replicas(op)
-		s := search{op: op, at: r.slowLast(op, order.slow, try), next: try + 1}
+		s := search{ops: ops[i : i+1], at: r.slowLast(op, order.slow, try), next: try + 1}
 		for i, home := 0, r.home(op); i <= try; i++ {
 			s.askedHome = s.askedHome || r.slowLast(op, order.slow, i) == home
 		}
@@ -41,16 +42,22 @@ func (f *failover) begin(searches []search, ops []*Op, order reading, try int) [
 
 // askNext has each search ask one more replica, and returns those that did.
 func (f *failover) askNext(ctx context.Context, searches []search, order reading) []search {
-	b := newBatch()
-	defer b.free()
 	left := searches[:0]
 	for _, s := range searches {
-		if to := f.nextOf(ctx, &s, order); to != nil {
-			b.add(resolve(to, s.op), s.op)
+		if s.to = f.nextOf(ctx, &s, order); s.to != nil {
 			left = append(left, s)
 		}
 	}
-	if len(left) > 0 {
+	switch len(left) {
+	case 0:
+	case 1:
+		resolve(left[0].to, left[0].ops[0]).Do(ctx, left[0].ops)
+	default:
+		b := newBatch()
+		defer b.free()
+		for _, s := range left {
+			b.add(resolve(s.to, s.ops[0]), s.ops[0])
+		}
 		b.do(ctx)
 	}
 	return left
@@ -58,7 +65,7 @@ func (f *failover) askNext(ctx context.Context, searches []search, order reading
 
 // nextOf returns the replica that s asks next; nil if what its op has come to stands.
 func (f *failover) nextOf(ctx context.Context, s *search, order reading) Route {
-	op := s.op
+	op := s.ops[0]
 	r := f.placement.Replicas(op)
 	switch {
 	case isMiss(op):
@@ -85,15 +92,16 @@ func (f *failover) nextOf(ctx context.Context, s *search, order reading) Route {
 // advance returns where the next replica is to be asked: the home first, after a miss, where nothing can be at one that is
 // joining; -1 if there is none.
 func (s *search) advance(r *Replicas, order reading) int {
-	home := r.home(s.op)
+	op := s.ops[0]
+	home := r.home(op)
 	if s.missed && !s.askedHome {
 		s.askedHome = true
 		return home
 	}
 	for s.next < len(r.All) {
-		at := r.slowLast(s.op, order.slow, s.next)
+		at := r.slowLast(op, order.slow, s.next)
 		s.next++
-		if at == home && s.askedHome || s.missed && isJoining(r.All[at], s.op) {
+		if at == home && s.askedHome || s.missed && isJoining(r.All[at], op) {
 			continue
 		}
 		s.askedHome = s.askedHome || at == home
